@@ -49,7 +49,8 @@ impl HeaderFacts {
             if token.eq_ignore_ascii_case(loop_id.as_bytes()) {
                 self.passes = self.passes.saturating_add(1);
             }
-        } else if name.len() >= OWN_PREFIX.len() && name[..OWN_PREFIX.len()].eq_ignore_ascii_case(OWN_PREFIX) {
+        } else if name.len() >= OWN_PREFIX.len() && name[..OWN_PREFIX.len()].eq_ignore_ascii_case(OWN_PREFIX)
+        {
             self.forged_lines = self.forged_lines.saturating_add(1);
             if self.forged_lines <= MAX_FORGED {
                 let entry = self.forged.entry(name.to_ascii_lowercase().into());
@@ -102,9 +103,16 @@ mod tests {
     #[test]
     fn hops_and_passes() {
         let facts = facts(&[
-            ("Received", "from a"), ("RECEIVED", "from b"), ("Received-SPF", "pass"), ("X-Received", "no"),
-            ("X-Postern-Loop", "mx.example"), ("x-postern-loop", " MX.Example ; pass 2"), ("X-Postern-Loop", "other.example"),
-            ("X-Postern-Loop", "mx.example.org"), ("X-Postern-Loop", ""), ("X-Postern-Loop", "\r\n\tmx.example"),
+            ("Received", "from a"),
+            ("RECEIVED", "from b"),
+            ("Received-SPF", "pass"),
+            ("X-Received", "no"),
+            ("X-Postern-Loop", "mx.example"),
+            ("x-postern-loop", " MX.Example ; pass 2"),
+            ("X-Postern-Loop", "other.example"),
+            ("X-Postern-Loop", "mx.example.org"),
+            ("X-Postern-Loop", ""),
+            ("X-Postern-Loop", "\r\n\tmx.example"),
         ]);
         assert_eq!((facts.received(), facts.passes()), (2, 3));
         assert_eq!(facts.forged().count(), 0);
@@ -112,8 +120,14 @@ mod tests {
 
     #[test]
     fn forged_lines_are_removed_from_the_end() {
-        let facts = facts(&[("X-Postern-Tag", "a"), ("x-postern-TAG", "b"), ("X-Postern-", "c"), ("X-Postern", "mine")]);
-        let mut got: Vec<_> = facts.forged().map(|h| (String::from_utf8(h.name.to_vec()).unwrap(), h.index)).collect();
+        let facts = facts(&[
+            ("X-Postern-Tag", "a"),
+            ("x-postern-TAG", "b"),
+            ("X-Postern-", "c"),
+            ("X-Postern", "mine"),
+        ]);
+        let mut got: Vec<_> =
+            facts.forged().map(|h| (String::from_utf8(h.name.to_vec()).unwrap(), h.index)).collect();
         got.sort_by_key(|(name, _)| name.clone());
         assert_eq!(got, [("X-Postern-".into(), 1), ("X-Postern-Tag".into(), 2), ("X-Postern-Tag".into(), 1)]);
     }

@@ -133,7 +133,8 @@ pub(super) fn is_dot_string(text: &str) -> bool {
 fn is_atext(c: char) -> bool {
     match c {
         'a'..='z' | 'A'..='Z' | '0'..='9' => true,
-        '!' | '#' | '$' | '%' | '&' | '\'' | '*' | '+' | '-' | '/' | '=' | '?' | '^' | '_' | '`' | '{' | '|' | '}' | '~' => true,
+        '!' | '#' | '$' | '%' | '&' | '\'' | '*' | '+' | '-' | '/' | '=' | '?' | '^' | '_' | '`' | '{'
+        | '|' | '}' | '~' => true,
         c => !c.is_ascii() && !c.is_control(),
     }
 }
@@ -220,10 +221,24 @@ mod tests {
             assert!(Mailbox::parse_plain(argument.as_bytes()).is_some(), "{argument}");
         }
         for argument in [
-            "<ann%a.example>", "<ann%a.example@b.example>", "<a.example!ann>", "<a.example!ann@b.example>",
-            r#"<"ann@a.example">"#, r#"<"ann"@a.example>"#, "<ann@ a.example>", "<ann@a.example(x)>", "g:ann@a.example;",
-            "<@r.example:ann@a.example>", "<ann@a.example", "ann@a.example>", "<<ann@a.example>>", "<>", "<ann>", "",
-            "<ann@b.example@a.example>", "<ann @a.example>",
+            "<ann%a.example>",
+            "<ann%a.example@b.example>",
+            "<a.example!ann>",
+            "<a.example!ann@b.example>",
+            r#"<"ann@a.example">"#,
+            r#"<"ann"@a.example>"#,
+            "<ann@ a.example>",
+            "<ann@a.example(x)>",
+            "g:ann@a.example;",
+            "<@r.example:ann@a.example>",
+            "<ann@a.example",
+            "ann@a.example>",
+            "<<ann@a.example>>",
+            "<>",
+            "<ann>",
+            "",
+            "<ann@b.example@a.example>",
+            "<ann @a.example>",
         ] {
             assert!(Mailbox::parse_plain(argument.as_bytes()).is_none(), "{argument}");
         }

@@ -156,7 +156,13 @@ mod tests {
 
     #[test]
     fn folds_and_finds() {
-        let set = build(&["Ann@A.example", "bob@bücher.example", "ÖZ@a.example", r#""a b"@a.example"#, "ann@a.example"]);
+        let set = build(&[
+            "Ann@A.example",
+            "bob@bücher.example",
+            "ÖZ@a.example",
+            r#""a b"@a.example"#,
+            "ann@a.example",
+        ]);
         assert_eq!(set.len(), 4);
         for (address, want) in [
             ("ann@a.example", true),

@@ -125,7 +125,16 @@ mod tests {
 
     #[test]
     fn what_is_no_network() {
-        for text in ["", "example.com", "192.0.2", "192.0.2.0/33", "::1/129", "192.0.2.0/", "192.0.2.0/+8", "1.2.3.4/a"] {
+        for text in [
+            "",
+            "example.com",
+            "192.0.2",
+            "192.0.2.0/33",
+            "::1/129",
+            "192.0.2.0/",
+            "192.0.2.0/+8",
+            "1.2.3.4/a",
+        ] {
             assert!(Network::parse(text).is_err(), "{text}");
         }
     }

@@ -6,7 +6,7 @@
 //! word, or where it names nobody, only an argument that can mean one thing is believed.
 
 use super::mailbox::{is_dot_string, strip_brackets};
-use super::{Escaped, Mailbox};
+use super::{Domain, Escaped, Mailbox};
 use std::fmt;
 
 /// A recipient as an MTA presents it.
@@ -37,7 +37,7 @@ impl Recipient {
     /// A recipient that is known to be this mailbox.
     pub fn at(mailbox: Mailbox) -> Self {
         let argument = [b"<", mailbox.written(), b">"].concat();
-        Self { argument: argument.into(), delivered: Some(mailbox), written: None }
+        Self { argument: argument.into(), written: Some(mailbox.clone()), delivered: Some(mailbox) }
     }
 
     /// Where the message would be delivered; nothing when that is unclear, which is never a "no".
@@ -49,6 +49,12 @@ impl Recipient {
     /// such as Sendmail's virtusertable.
     pub fn written_mailbox(&self) -> Option<&Mailbox> {
         self.written.as_ref()
+    }
+
+    /// Everything in the argument that reads as a domain, wherever it stands.
+    pub fn named_domains(&self) -> impl Iterator<Item = Domain> {
+        let pieces = self.argument.split(|b| b"@%!:;,<>()\"\\ \t".contains(b));
+        pieces.filter_map(|piece| Domain::parse(std::str::from_utf8(piece).ok()?).ok())
     }
 
     /// RCPT's argument, verbatim.
@@ -98,7 +104,8 @@ mod tests {
             ("<ann@a.example>", Some("ann@a exa mple"), None),
             ("<ann@a.example>", Some("ann@"), None),
         ] {
-            let recipient = Recipient::new(argument.as_bytes(), resolved.map(str::as_bytes), Some("mx.example"));
+            let recipient =
+                Recipient::new(argument.as_bytes(), resolved.map(str::as_bytes), Some("mx.example"));
             let got = recipient.mailbox().map(ToString::to_string);
             assert_eq!(got.as_deref(), want, "{argument} {resolved:?}");
         }

@@ -70,7 +70,9 @@ impl EnhancedCode {
             _ => return Err(ReplyError::Enhanced),
         };
         let mut number = || {
-            let digits = parts.next().filter(|d| (1..=3).contains(&d.len()) && d.bytes().all(|b| b.is_ascii_digit()))?;
+            let digits = parts
+                .next()
+                .filter(|d| (1..=3).contains(&d.len()) && d.bytes().all(|b| b.is_ascii_digit()))?;
             digits.parse().ok()
         };
         let (Some(subject), Some(detail)) = (number(), number()) else {
