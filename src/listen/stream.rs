@@ -3,7 +3,8 @@
 //!
 //! Over TCP an MTA leaves Nagle's algorithm on and writes a packet that gets no answer before one that does: the
 //! second waits for our acknowledgement of the first, which Linux delays by 40 ms unless `TCP_QUICKACK` is set. The
-//! option does not stick, so it is set each time before we wait for octets. Our own writes are not delayed (`TCP_NODELAY`).
+//! option does not stick, so it is set each time we wait for more after having read something and answered nothing; an
+//! answer carries the acknowledgement with it. Our own writes are not delayed (`TCP_NODELAY`).
 
 use std::io;
 use std::pin::Pin;
@@ -23,8 +24,8 @@ pub enum Transport {
 /// A connection.
 #[derive(Debug)]
 pub enum Stream {
-    /// Over TCP.
-    Tcp(TcpStream),
+    /// Over TCP; `true` while something was read and nothing written since.
+    Tcp(TcpStream, bool),
     /// Over a unix socket.
     Unix(UnixStream),
 }
@@ -34,13 +35,13 @@ impl Stream {
     pub fn tcp(stream: TcpStream) -> Self {
         // Without it the connection still works, only slower.
         let _ = stream.set_nodelay(true);
-        Self::Tcp(stream)
+        Self::Tcp(stream, false)
     }
 
     /// What it runs over.
     pub fn transport(&self) -> Transport {
         match self {
-            Self::Tcp(_) => Transport::Tcp,
+            Self::Tcp(..) => Transport::Tcp,
             Self::Unix(_) => Transport::Unix,
         }
     }
@@ -48,7 +49,7 @@ impl Stream {
     /// Who is at the other end, for the log.
     pub fn peer(&self) -> String {
         match self {
-            Self::Tcp(stream) => {
+            Self::Tcp(stream, _) => {
                 stream.peer_addr().map_or_else(|_| "unknown".into(), |peer| peer.to_string())
             }
             Self::Unix(_) => "unix".into(),
@@ -72,9 +73,11 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => {
+            Self::Tcp(stream, unanswered) => {
                 let polled = Pin::new(&mut *stream).poll_read(context, buffer);
-                if polled.is_pending() {
+                if polled.is_ready() {
+                    *unanswered = true;
+                } else if std::mem::take(unanswered) {
                     acknowledge_at_once(stream);
                 }
                 polled
@@ -87,21 +90,24 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(context, octets),
+            Self::Tcp(stream, unanswered) => {
+                *unanswered = false;
+                Pin::new(stream).poll_write(context, octets)
+            }
             Self::Unix(stream) => Pin::new(stream).poll_write(context, octets),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tcp(stream, _) => Pin::new(stream).poll_flush(context),
             Self::Unix(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tcp(stream, _) => Pin::new(stream).poll_shutdown(context),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
