@@ -97,7 +97,8 @@ fn every_dependency_is_one_that_we_may_build_from() {
         let own = name == env!("CARGO_PKG_NAME");
         let source = package["source"].as_str().unwrap_or_default();
         let known = rules.registries.iter().any(|registry| source == format!("registry+{registry}"));
-        if !known && !(own && source.is_empty()) {
+        let ours = own && source.is_empty();
+        if !known && !ours {
             wrong.push(format!("{name}: comes from {source:?}, which deny.toml does not allow"));
         }
     }
