@@ -70,7 +70,7 @@ pub fn ending<'a, R: AsRef<Decision>>(
     if staying.is_empty() && !discarded.is_empty() {
         return Ending::Discarded;
     }
-    let decisions = || staying.iter().map(|ruling| ruling.as_ref());
+    let decisions = || staying.iter().map(|&ruling| -> &Decision { ruling.as_ref() });
     let looked_at =
         decisions().any(|decision| decision.domain.as_ref().is_some_and(|d| d.mode > Mode::Inactive));
     let internal = decisions().any(|decision| decision.reason == Reason::Internal);
