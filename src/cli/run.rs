@@ -39,7 +39,7 @@ pub(super) fn run(config: &Path, format: log::Format, threshold: log::Threshold)
     match serve(config, config_now, policy, format, threshold) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("postern: {error}");
+            super::output::complain(&format!("postern: {error}\n"));
             ExitCode::from(super::FAILED)
         }
     }
