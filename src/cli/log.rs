@@ -4,13 +4,15 @@
 //! Events are handed to a thread of their own over a bounded queue, so that a slow disk or a full pipe never holds up
 //! a message; when the queue is full, lines are dropped and counted.
 
+use super::output;
 use clap::ValueEnum;
 use std::fmt::{self, Write as _};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -83,14 +85,13 @@ impl Log {
 /// # Errors
 /// When the journal was asked for and cannot be reached.
 pub fn begin(format: Format, threshold: Threshold) -> io::Result<Log> {
-    let format = match format {
-        Format::Auto if std::env::var_os("JOURNAL_STREAM").is_some() => Format::Journal,
-        Format::Auto => Format::Text,
-        chosen @ (Format::Text | Format::Json | Format::Journal) => chosen,
-    };
-    let (writer, worker) = match format {
-        Format::Journal => queue(Journal::connect(JOURNAL)?),
-        Format::Auto | Format::Text | Format::Json => queue(io::stderr()),
+    let (format, (writer, worker)) = match format {
+        Format::Auto => match Journal::connect(JOURNAL).ok().filter(|_| stderr_is_the_journal()) {
+            Some(journal) => (Format::Journal, queue(journal)),
+            None => (Format::Text, queue(io::stderr())),
+        },
+        Format::Journal => (format, queue(Journal::connect(JOURNAL)?)),
+        Format::Text | Format::Json => (format, queue(io::stderr())),
     };
     let dropped = writer.error_counter();
     let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::from(threshold)).with_writer(writer);
@@ -99,7 +100,9 @@ pub fn begin(format: Format, threshold: Threshold) -> io::Result<Log> {
         Format::Json => {
             builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
         }
-        Format::Auto | Format::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
+        Format::Auto | Format::Text => {
+            builder.with_ansi(output::colour(&io::stderr())).fmt_fields(TextFields).init();
+        }
     }
     Ok(Log { _worker: worker, dropped })
 }
@@ -110,6 +113,67 @@ fn queue(sink: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
         .buffered_lines_limit(QUEUE)
         .thread_name("postern-log")
         .finish(sink)
+}
+
+/// Whether standard error is the journal's stream. The variable may have been inherited from a service whose child we
+/// are, with standard error elsewhere by now (systemd.exec(5), `$JOURNAL_STREAM`).
+fn stderr_is_the_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    nix::sys::stat::fstat(io::stderr())
+        .is_ok_and(|about| stream == format!("{}:{}", about.st_dev, about.st_ino))
+}
+
+/// Writes fields as `name=value`, a value with blanks in quotes: what stands in one value is never taken for another.
+struct TextFields;
+
+impl<'w> FormatFields<'w> for TextFields {
+    fn format_fields<R: RecordFields>(&self, out: Writer<'w>, fields: R) -> fmt::Result {
+        let mut visitor = TextVisitor { out, first: true, written: Ok(()) };
+        fields.record(&mut visitor);
+        visitor.written
+    }
+}
+
+struct TextVisitor<'w> {
+    out: Writer<'w>,
+    first: bool,
+    written: fmt::Result,
+}
+
+impl TextVisitor<'_> {
+    fn write(&mut self, name: &str, value: &str) -> fmt::Result {
+        if !std::mem::take(&mut self.first) {
+            self.out.write_char(' ')?;
+        }
+        let is_message = name == "message";
+        if !is_message {
+            write!(self.out, "{}=", name.strip_prefix("r#").unwrap_or(name))?;
+        }
+        let quoted = !is_message && (value.is_empty() || value.contains([' ', '"', '=']));
+        if quoted {
+            self.out.write_char('"')?;
+        }
+        for c in value.chars() {
+            match c {
+                '"' if quoted => self.out.write_str("\\\"")?,
+                c if c.is_control() => write!(self.out, "{}", c.escape_default())?,
+                c => self.out.write_char(c)?,
+            }
+        }
+        if quoted { self.out.write_char('"') } else { Ok(()) }
+    }
+}
+
+impl Visit for TextVisitor<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if self.written.is_ok() {
+            self.written = self.write(field.name(), value);
+        }
+    }
 }
 
 /// Sends each write as one datagram to the journal.
@@ -200,6 +264,46 @@ impl Visit for JournalFields {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    /// A log in memory.
+    #[derive(Clone, Default)]
+    struct Memory(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl Write for Memory {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(octets)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn one_value_in_the_text_is_never_taken_for_another() {
+        let memory = Memory::default();
+        let sink = memory.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || sink.clone())
+            .with_ansi(false)
+            .without_time()
+            .fmt_fields(TextFields)
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(
+                helo = %"x applied=accept",
+                quoted = %"\"a\"",
+                line = %"a\nb\u{9b}c",
+                empty = %"",
+                plain = "seg",
+                r#ref = %"4QJ7",
+                count = 3,
+                "a verdict"
+            );
+        });
+        let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
+        let want = r#"a verdict helo="x applied=accept" quoted="\"a\"" line=a\nb\u{9b}c empty="" plain=seg ref=4QJ7 count=3"#;
+        assert!(text.ends_with(&format!("{want}\n")), "{text}");
+    }
 
     #[test]
     fn a_journal_entry_has_its_fields_and_one_line_each() {
