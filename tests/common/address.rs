@@ -17,12 +17,16 @@ pub(crate) fn own_address(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 64 + (high & 63), low, number)), port)
 }
 
-/// A free port on `::1`, below the range from which clients get theirs.
+/// A free port on `::1`, below the range from which clients get theirs. Each process looks among twenty of
+/// its own first.
 pub(crate) fn own_address6() -> SocketAddr {
-    let [.., high, low] = std::process::id().to_be_bytes();
-    let first = u16::from_be_bytes([high, low]) % 16_000;
-    (0..16_000)
-        .map(|step| SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 10_000 + (first + step * 7) % 16_000))
-        .find(|address| TcpListener::bind(address).is_ok())
-        .expect("a free port on ::1")
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 1_000).expect("less than 1000") * 20;
+    loop {
+        let port = 10_000 + (first + TRIED.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        let address = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port);
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }

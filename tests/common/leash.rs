@@ -5,9 +5,9 @@
 //! when the leash is dropped, and also when the test process dies without dropping anything, so that no
 //! server outlives its test.
 
-use std::process::{Child, Command, Stdio};
 use std::fs;
 use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
 
 use super::wait::{SOON, wait_until};
 
@@ -55,7 +55,8 @@ impl Drop for Leash {
 
 /// Sends a signal, named as `kill` names it.
 pub(crate) fn signal(pid: u32, name: &str) {
-    let sent = Command::new("sh").args(["-c", "kill -s \"$1\" \"$2\"", "kill", name, &pid.to_string()]).status();
+    let sent =
+        Command::new("sh").args(["-c", "kill -s \"$1\" \"$2\"", "kill", name, &pid.to_string()]).status();
     assert!(sent.expect("sh starts").success(), "signal {name} to {pid}");
 }
 

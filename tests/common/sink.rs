@@ -46,7 +46,8 @@ impl Delivery {
 
     /// What follows the header.
     pub(crate) fn body(&self) -> &[u8] {
-        let end = self.data.windows(4).position(|four| four == b"\r\n\r\n").map_or(self.data.len(), |at| at + 4);
+        let end =
+            self.data.windows(4).position(|four| four == b"\r\n\r\n").map_or(self.data.len(), |at| at + 4);
         &self.data[end..]
     }
 }
@@ -67,7 +68,8 @@ impl Sink {
     /// Listens on an address of its own.
     pub(crate) fn start() -> Self {
         let address = own_address(2600);
-        let listener = TcpListener::bind(address).unwrap_or_else(|error| panic!("sink on {address}: {error}"));
+        let listener =
+            TcpListener::bind(address).unwrap_or_else(|error| panic!("sink on {address}: {error}"));
         let shared = Arc::new(Shared::default());
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -94,7 +96,10 @@ impl Sink {
 
     /// The deliveries whose header has this line.
     pub(crate) fn with_header(&self, name: &str, value: &str) -> Vec<Delivery> {
-        self.deliveries().into_iter().filter(|one| one.values(name).iter().any(|found| found == value)).collect()
+        self.deliveries()
+            .into_iter()
+            .filter(|one| one.values(name).iter().any(|found| found == value))
+            .collect()
     }
 }
 
@@ -107,7 +112,8 @@ impl Drop for Sink {
 
 /// One session; it ends when the client hangs up.
 fn serve(mut stream: TcpStream, shared: &Shared) {
-    let Ok(reading) = stream.try_clone() else { return };
+    // The client pipelines; its answers must not wait for each other.
+    let (Ok(()), Ok(reading)) = (stream.set_nodelay(true), stream.try_clone()) else { return };
     let mut reader = BufReader::new(reading);
     let (mut sender, mut recipients) = (String::new(), Vec::new());
     if stream.write_all(b"220 sink.example ESMTP\r\n").is_err() {
@@ -117,9 +123,11 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
         let verb = text.get(..4).unwrap_or(&text).to_ascii_uppercase();
         let reply = match verb.as_str() {
-            "EHLO" => "250-sink.example\r\n250-PIPELINING\r\n250-SIZE 50000000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n\
+            "EHLO" => {
+                "250-sink.example\r\n250-PIPELINING\r\n250-SIZE 50000000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n\
                        250-DSN\r\n250 ENHANCEDSTATUSCODES\r\n"
-                .to_owned(),
+                    .to_owned()
+            }
             "MAIL" => {
                 (sender, recipients) = (path_in(&text), Vec::new());
                 "250 2.1.0 ok\r\n".to_owned()
@@ -133,7 +141,8 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
                     return;
                 }
                 let Some(data) = read_content(&mut reader) else { return };
-                let delivery = Delivery { sender: sender.clone(), recipients: std::mem::take(&mut recipients), data };
+                let delivery =
+                    Delivery { sender: sender.clone(), recipients: std::mem::take(&mut recipients), data };
                 shared.deliveries.lock().unwrap_or_else(PoisonError::into_inner).push(delivery);
                 "250 2.0.0 ok\r\n".to_owned()
             }

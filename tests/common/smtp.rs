@@ -50,7 +50,7 @@ impl fmt::Display for Reply {
 pub(crate) struct Smtp {
     reader: BufReader<Box<dyn Read + Send>>,
     writer: Box<dyn Write + Send>,
-    transcript: String,
+    transcript: Vec<String>,
     greeting: Reply,
 }
 
@@ -58,7 +58,9 @@ impl Smtp {
     /// Connects from `source` and takes the greeting.
     pub(crate) fn connect(source: IpAddr, server: SocketAddr) -> Self {
         let socket = Socket::new(Domain::for_address(server), Type::STREAM, None).expect("a socket");
-        socket.bind(&SocketAddr::new(source, 0).into()).unwrap_or_else(|error| panic!("bind {source}: {error}"));
+        socket
+            .bind(&SocketAddr::new(source, 0).into())
+            .unwrap_or_else(|error| panic!("bind {source}: {error}"));
         socket.connect(&server.into()).unwrap_or_else(|error| panic!("connect {server}: {error}"));
         socket.set_read_timeout(Some(REPLY_TIMEOUT)).expect("a read timeout");
         socket.set_tcp_nodelay(true).expect("no delay");
@@ -69,7 +71,7 @@ impl Smtp {
     /// Speaks over a stream that is already open and takes the greeting.
     pub(crate) fn over(reader: Box<dyn Read + Send>, writer: Box<dyn Write + Send>) -> Self {
         let greeting = Reply { code: 0, lines: Vec::new() };
-        let mut smtp = Self { reader: BufReader::new(reader), writer, transcript: String::new(), greeting };
+        let mut smtp = Self { reader: BufReader::new(reader), writer, transcript: Vec::new(), greeting };
         smtp.greeting = smtp.reply();
         smtp
     }
@@ -117,7 +119,7 @@ impl Smtp {
                 Ok(0) => break,
                 Ok(_) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
-                Err(error) => panic!("no reply ({error}) after:\n{}", self.transcript),
+                Err(error) => panic!("no reply ({error}) after:\n{}", self.transcript()),
             }
             while line.ends_with(b"\n") || line.ends_with(b"\r") {
                 line.pop();
@@ -134,12 +136,12 @@ impl Smtp {
         reply
     }
 
-    /// The session so far.
-    pub(crate) fn transcript(&self) -> &str {
-        &self.transcript
+    /// The session so far, a command or reply a line.
+    pub(crate) fn transcript(&self) -> String {
+        self.transcript.join("\n")
     }
 
     fn note(&mut self, who: &str, what: &str) {
-        self.transcript.push_str(&format!("    {who}: {what}\n"));
+        self.transcript.push(format!("    {who}: {what}"));
     }
 }

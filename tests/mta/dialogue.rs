@@ -142,9 +142,7 @@ impl Dialogue {
 
     /// Puts these header lines on the message.
     pub(crate) fn headers(mut self, lines: &[&str]) -> Self {
-        for line in lines {
-            self.last().headers.push_str(&format!("{line}\r\n"));
-        }
+        self.last().headers.extend(lines.iter().flat_map(|line| [*line, "\r\n"]));
         self
     }
 
@@ -228,20 +226,20 @@ fn hold(house: &House, dialogue: &Dialogue, number: usize) -> Result<(), String>
                 accepted.push(String::from_utf8_lossy(argument).into_owned());
             }
         }
-        let mut taken = false;
+        let mut got_250 = false;
         if accepted.is_empty() {
             smtp.command("RSET");
         } else {
-            let go_on = smtp.command("DATA");
-            if go_on.code == 354 {
+            let reply = smtp.command("DATA");
+            if reply.code == 354 {
                 let end = smtp.content(text(mail, &token).as_bytes());
                 check("the final dot", &end, mail.end, &mut wrong);
-                taken = end.is_ok();
+                got_250 = end.is_ok();
             } else {
-                check("DATA", &go_on, mail.end, &mut wrong);
+                check("DATA", &reply, mail.end, &mut wrong);
             }
         }
-        fates.push((mail, token, if taken { accepted } else { Vec::new() }));
+        fates.push((mail, token, if got_250 { accepted } else { Vec::new() }));
     }
     smtp.command("QUIT");
 
@@ -266,8 +264,7 @@ fn hold(house: &House, dialogue: &Dialogue, number: usize) -> Result<(), String>
     if wrong.is_empty() {
         return Ok(());
     }
-    let list: String = wrong.iter().map(|line| format!("  - {line}\n")).collect();
-    Err(format!("{list}{}{}", smtp.transcript(), house.logs()))
+    Err(format!("  - {}\n{}\n{}", wrong.join("\n  - "), smtp.transcript(), house.logs()))
 }
 
 /// The message as the client sends it.
@@ -289,10 +286,10 @@ fn check(command: &str, reply: &Reply, want: Want, wrong: &mut Vec<String>) {
     if !right {
         wrong.push(format!("{command}: wanted {want:?}, heard {reply}"));
     }
-    if let (Want::Refused(_), false) = (want, reply.is_ok()) {
-        if let Some(fault) = fault_of(reply) {
-            wrong.push(format!("{command}: {fault}: {reply}"));
-        }
+    if let (Want::Refused(_), false) = (want, reply.is_ok())
+        && let Some(fault) = fault_of(reply)
+    {
+        wrong.push(format!("{command}: {fault}: {reply}"));
     }
 }
 
@@ -389,7 +386,8 @@ fn plain(address: &str) -> String {
     match address.rsplit_once('@') {
         Some((local, domain)) => {
             let bare = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-            let dot_string = |text: &str| text.chars().all(|letter| letter.is_alphanumeric() || "+-._'".contains(letter));
+            let dot_string =
+                |text: &str| text.chars().all(|letter| letter.is_alphanumeric() || "+-._'".contains(letter));
             let local = bare.filter(|bare| dot_string(bare)).unwrap_or(local);
             format!("{local}@{}", domain.trim_end_matches('.'))
         }

@@ -130,17 +130,14 @@ fn recipients() -> Vec<Dialogue> {
             .mail("eve@sender.example")
             .no("ann+news@b.example", UNKNOWN)
             .ok("ann@b.example"),
-        dialogue("upper case", GATEWAY)
-            .mail("EVE@Sender.Example")
-            .ok("ANN@A.EXAMPLE")
-            .ok("Bob@a.Example"),
+        dialogue("upper case", GATEWAY).mail("EVE@Sender.Example").ok("ANN@A.EXAMPLE").ok("Bob@a.Example"),
         dialogue("upper case does not help a stranger", STRANGER)
             .mail("eve@sender.example")
             .no("ANN@A.EXAMPLE", NOT_GATEWAY),
         dialogue("an internationalized domain as A-label", GATEWAY)
             .mail("eve@sender.example")
             .ok("ann@xn--bcher-kva.example")
-            .ok("Ann@XN--BCHER-kva.example")
+            .ok("Bob@XN--BCHER-kva.example")
             .no("nobody@xn--bcher-kva.example", UNKNOWN),
         dialogue("an internationalized domain as A-label from a stranger", STRANGER)
             .mail("eve@sender.example")
@@ -149,7 +146,7 @@ fn recipients() -> Vec<Dialogue> {
             .mail("eve@sender.example")
             .smtputf8()
             .ok("ann@bücher.example")
-            .ok("ann@BÜCHER.example")
+            .ok("Bob@BüCHER.Example")
             .no("nobody@bücher.example", UNKNOWN),
         dialogue("an internationalized domain in UTF-8 from a stranger", STRANGER)
             .mail("eve@sender.example")
@@ -163,7 +160,9 @@ fn recipients() -> Vec<Dialogue> {
             .mail("eve@sender.example")
             .ok("\"john doe\"@a.example")
             .no("\"jane doe\"@a.example", UNKNOWN),
-        dialogue("a local part with an apostrophe", GATEWAY).mail("eve@sender.example").ok("o'hara@a.example"),
+        dialogue("a local part with an apostrophe", GATEWAY)
+            .mail("eve@sender.example")
+            .ok("o'hara@a.example"),
         dialogue("arguments after the address", GATEWAY)
             .mail("eve@sender.example")
             .parameters(" SIZE=2000 BODY=8BITMIME RET=HDRS ENVID=x")
@@ -223,9 +222,9 @@ fn replies() -> Vec<Dialogue> {
             .mail("%s%s%s%n@sender.example")
             .no("%s%n@a.example", NOT_GATEWAY),
         dialogue("letters beyond ASCII in a local part", GATEWAY)
-            .mail("größe@sender.example")
+            .mail("ünder@sender.example")
             .smtputf8()
-            .no("größe@a.example", UNKNOWN)
+            .no("ünder@a.example", UNKNOWN)
             .ok("ann@a.example"),
         dialogue("a bare carriage return or a control character in an address", GATEWAY)
             .mail("eve@sender.example")
@@ -245,14 +244,9 @@ fn replies() -> Vec<Dialogue> {
             .helo(b"EHLO [127.0.0.2]")
             .mail("eve@sender.example")
             .ok("ann@a.example"),
-        dialogue("long addresses", STRANGER)
-            .mail("eve@sender.example")
-            .no(LONG, NOT_GATEWAY),
-        dialogue("a long unknown recipient", GATEWAY)
-            .mail("eve@sender.example")
-            .no(LONG, UNKNOWN),
+        dialogue("long addresses", STRANGER).mail("eve@sender.example").no(LONG, NOT_GATEWAY),
+        dialogue("a long unknown recipient", GATEWAY).mail("eve@sender.example").no(LONG, UNKNOWN),
     ]
 }
 
-const LONG: &str =
-    "a-local-part-of-exactly-sixty-four-letters-as-the-standard-allows@a.example";
+const LONG: &str = "a-local-part-of-exactly-sixty-four-letters-as-the-standard-allows@a.example";

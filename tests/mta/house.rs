@@ -60,8 +60,7 @@ impl House {
 
     /// Writes Postern's configuration, which is read at its next start or reload.
     pub(crate) fn configure(&self, config: &str) {
-        let places =
-            [("DIR", self.home().display().to_string()), ("LISTEN", self.listens()[0].to_string())];
+        let places = [("DIR", self.home().display().to_string()), ("LISTEN", self.listens()[0].to_string())];
         let places = places.each_ref().map(|(name, value)| (*name, value.as_str()));
         self.write("postern.toml", &fill(config, &places));
     }
@@ -98,7 +97,7 @@ impl House {
     /// What both servers wrote last, for the report of a failure.
     pub(crate) fn logs(&self) -> String {
         let postern = self.postern.as_ref().map(Postern::log).unwrap_or_default();
-        format!("  {}:\n{}  Postern:\n{}", self.mta.name(), tail(&self.mta.log()), tail(&postern))
+        format!("  {}:\n    {}\n  Postern:\n    {}\n", self.mta.name(), tail(&self.mta.log()), tail(&postern))
     }
 
     fn home(&self) -> &Path {
@@ -113,5 +112,5 @@ impl House {
 fn tail(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     let first = lines.len().saturating_sub(15);
-    lines[first..].iter().map(|line| format!("    {line}\n")).collect()
+    lines[first..].join("\n    ")
 }

@@ -198,7 +198,11 @@ fn traffic(house: &House, sender: usize, stop: &AtomicBool, sent: &AtomicUsize) 
         let mut fresh = (sender == 0).then(|| house.session(GATEWAY));
         let smtp = fresh.as_mut().unwrap_or(&mut kept);
         let expect = |reply: &Reply, start: &str| {
-            assert!(reply.text().starts_with(start), "{subject}: wanted {start}, heard {reply}\n{}", house.logs());
+            assert!(
+                reply.text().starts_with(start),
+                "{subject}: wanted {start}, heard {reply}\n{}",
+                house.logs()
+            );
         };
         expect(&smtp.command("MAIL FROM:<eve@sender.example>"), "250 ");
         expect(&smtp.command("RCPT TO:<nobody@a.example>"), "550 5.1.1 ");

@@ -30,7 +30,7 @@ pub(crate) struct Extra {
 }
 
 /// A private mail server on loopback that asks a milter and relays everything to the sink.
-pub(crate) trait Mta {
+pub(crate) trait Mta: Send + Sync {
     /// `Postfix` or `Sendmail`.
     fn name(&self) -> &'static str;
 

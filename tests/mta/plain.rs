@@ -23,7 +23,9 @@ fn on_sendmail() {
 fn pass_a_message(mta: &dyn Mta, sink: &Sink) {
     for (source, token) in [("127.0.0.5", "four"), ("::1", "six")] {
         let mut smtp = mta.session(source.parse().expect("an address"));
-        for line in ["EHLO client.example", "MAIL FROM:<eve@sender.example>", "RCPT TO:<ann@a.example>", "DATA"] {
+        for line in
+            ["EHLO client.example", "MAIL FROM:<eve@sender.example>", "RCPT TO:<ann@a.example>", "DATA"]
+        {
             let reply = smtp.command(line);
             assert!(reply.is_ok(), "{} over {source}: {reply}\n{}", mta.name(), mta.log());
         }

@@ -63,7 +63,11 @@ impl Postfix {
         let main = dir.write("etc/main.cf", &main);
         dir.write("etc/master.cf", &fill(include_str!("master.cf"), &services));
         let before = SystemTime::now() - Duration::from_secs(60);
-        File::options().write(true).open(main).and_then(|file| file.set_modified(before)).expect("main.cf's time");
+        File::options()
+            .write(true)
+            .open(main)
+            .and_then(|file| file.set_modified(before))
+            .expect("main.cf's time");
         make_queue(dir.path());
 
         let started = Command::new(PROGRAM).arg("-c").arg(dir.join("etc")).arg("start").output();
@@ -115,7 +119,8 @@ impl Mta for Postfix {
             let id = message["queue_id"].as_str().expect("a queue id").to_owned();
             if message["queue_name"] == "hold" {
                 let recipients = message["recipients"].as_array().expect("recipients").iter();
-                let recipients = recipients.filter_map(|one| one["address"].as_str()).map(str::to_owned).collect();
+                let recipients =
+                    recipients.filter_map(|one| one["address"].as_str()).map(str::to_owned).collect();
                 queue.held.push(Held { id, recipients, reason: None });
             } else {
                 queue.waiting.push(id);

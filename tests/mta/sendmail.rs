@@ -7,7 +7,7 @@
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::common::address::{own_address, own_address6};
@@ -49,7 +49,9 @@ impl Sendmail {
                 Endpoint::Unix(path) => format!("unix:{}", path.display()),
                 Endpoint::Inet(address) => format!("inet:{}@{}", address.port(), address.ip()),
             };
-            lines.push(format!("INPUT_MAIL_FILTER(`postern', `S={socket}, F=T, T=C:10s;S:20s;R:20s;E:60s')dnl"));
+            lines.push(format!(
+                "INPUT_MAIL_FILTER(`postern', `S={socket}, F=T, T=C:10s;S:20s;R:20s;E:60s')dnl"
+            ));
         }
         // The lines first: they have places of their own to be filled in.
         let config = fill(
@@ -121,7 +123,8 @@ impl Mta for Sendmail {
         let held = self.ids("hf").into_iter().filter_map(|id| {
             let file = fs::read(self.dir.join(&format!("mqueue/hf{id}"))).ok()?;
             let file = String::from_utf8_lossy(&file).into_owned();
-            let recipients = file.lines().filter_map(|line| line.strip_prefix("RPFD:").or(line.strip_prefix("RPF:")));
+            let recipients =
+                file.lines().filter_map(|line| line.strip_prefix("RPFD:").or(line.strip_prefix("RPF:")));
             let recipients = recipients.map(|one| one.trim_matches(['<', '>']).to_owned()).collect();
             let reason = file.lines().find_map(|line| line.strip_prefix('q')).map(str::to_owned);
             Some(Held { id, recipients, reason })
@@ -130,7 +133,8 @@ impl Mta for Sendmail {
     }
 
     fn release(&self, id: &str) {
-        let released = command(&self.dir).args(["-qQ", &format!("-qI{id}"), "-Q"]).output().expect("sendmail runs");
+        let released =
+            command(&self.dir).args(["-qQ", &format!("-qI{id}"), "-Q"]).output().expect("sendmail runs");
         assert!(released.status.success(), "release {id}: {released:?}");
     }
 
@@ -140,7 +144,8 @@ impl Mta for Sendmail {
 }
 
 fn install_root() -> PathBuf {
-    std::env::var_os("POSTERN_SENDMAIL_ROOT").map_or_else(|| "/var/tmp/postern-sendmail".into(), PathBuf::from)
+    std::env::var_os("POSTERN_SENDMAIL_ROOT")
+        .map_or_else(|| "/var/tmp/postern-sendmail".into(), PathBuf::from)
 }
 
 fn program() -> PathBuf {

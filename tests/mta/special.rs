@@ -16,15 +16,19 @@ fn clients_behind_a_proxy() {
         dialogue(name, "127.0.0.1").before(xclient).mail("eve@sender.example")
     };
     let dialogues = [
-        dialogue("a client without a known address", &["XCLIENT NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE]", EHLO])
-            .no("ann@a.example", "451 4.7.1")
-            .no("ann@open.example", "451 4.7.1"),
+        dialogue(
+            "a client without a known address",
+            &["XCLIENT NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE]", EHLO],
+        )
+        .no("ann@a.example", "451 4.7.1")
+        .no("ann@open.example", "451 4.7.1"),
         dialogue("a gateway behind the proxy", &["XCLIENT ADDR=127.0.0.2", EHLO]).ok("ann@a.example"),
         dialogue("a stranger behind the proxy", &["XCLIENT NAME=mail.gateway.example ADDR=192.0.2.1", EHLO])
             .no("ann@a.example", NOT_GATEWAY),
         dialogue("an IPv4 gateway in IPv6's clothes", &["XCLIENT ADDR=IPV6:::ffff:127.0.0.2", EHLO])
             .ok("ann@a.example"),
-        dialogue("an IPv6 stranger", &["XCLIENT ADDR=IPV6:2001:db8::2", EHLO]).no("ann@a.example", NOT_GATEWAY),
+        dialogue("an IPv6 stranger", &["XCLIENT ADDR=IPV6:2001:db8::2", EHLO])
+            .no("ann@a.example", NOT_GATEWAY),
         dialogue("an IPv6 gateway", &["XCLIENT ADDR=IPV6:0:0:0:0:0:0:0:1", EHLO]).ok("ann@six.example"),
         dialogue("somebody who has logged in", &["XCLIENT ADDR=192.0.2.1 LOGIN=joe", EHLO])
             .ok("ann@a.example")
@@ -39,10 +43,7 @@ const EHLO: &str = "EHLO client.example";
 
 const ANONYMOUS: Extra = Extra {
     postfix: &[],
-    sendmail: &[
-        "define(`confAUTH_MECHANISMS', `ANONYMOUS')dnl",
-        "TRUST_AUTH_MECH(`ANONYMOUS')dnl",
-    ],
+    sendmail: &["define(`confAUTH_MECHANISMS', `ANONYMOUS')dnl", "TRUST_AUTH_MECH(`ANONYMOUS')dnl"],
     sendmail_cf: &[],
 };
 
@@ -101,7 +102,9 @@ fn local() -> Vec<Dialogue> {
             .ok("ann@tag.example")
             .delivers_somehow(),
     ];
-    for spelling in ["<ann%a.example>", "<a.example!ann>", "<\"ann@a.example\">", "<@r1.example:ann@a.example>"] {
+    for spelling in
+        ["<ann%a.example>", "<a.example!ann>", "<\"ann@a.example\">", "<@r1.example:ann@a.example>"]
+    {
         dialogues.push(
             dialogue(format!("{spelling} in a local domain"), STRANGER)
                 .mail("eve@sender.example")
@@ -113,7 +116,10 @@ fn local() -> Vec<Dialogue> {
 
 const MAPPED: Extra = Extra {
     postfix: &[],
-    sendmail: &["FEATURE(`virtusertable', `text -k 0 -v 1 @DIR@/virtusers')dnl", "VIRTUSER_DOMAIN(`v.example')dnl"],
+    sendmail: &[
+        "FEATURE(`virtusertable', `text -k 0 -v 1 @DIR@/virtusers')dnl",
+        "VIRTUSER_DOMAIN(`v.example')dnl",
+    ],
     sendmail_cf: &[],
 };
 

@@ -235,7 +235,8 @@ fn release(house: &House) {
         house.mta.queue().held.into_iter().find(|one| !before.contains(one))
     });
     house.mta.release(&held.id);
-    let delivery = wait_for("the released message", SOON, || house.sink.with_header("Subject", "released").pop());
+    let delivery =
+        wait_for("the released message", SOON, || house.sink.with_header("Subject", "released").pop());
     assert_eq!(delivery.recipients, ["ann@hold.example"]);
     assert_eq!(delivery.body(), b"body\r\n");
     house.settle().expect("an empty queue");
