@@ -3,9 +3,10 @@
 //! `check` shows the problems, `run` and a reload use the outcome.
 
 use crate::config::{self, Config, Problem, Problems, ReadError, is_loop_id};
+use crate::directories::{self, Loaded};
+use crate::gateways;
 use crate::mail::DomainTable;
-use crate::policy::{Directory, DomainPolicy, Gateway, LoopRule, Policy, Source};
-use crate::{directories, gateways};
+use crate::policy::{DomainPolicy, Gateway, LoopRule, Policy, Source};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -45,9 +46,9 @@ fn policy(config: &Config, problems: &mut Problems) -> Policy {
         .iter()
         .map(|gateway| (Arc::clone(&gateway.name), Arc::new(gateways::load(gateway, problems))))
         .collect();
-    let directories: HashMap<Arc<str>, Arc<Directory>> = directories
+    let directories: HashMap<Arc<str>, Loaded> = directories
         .iter()
-        .map(|directory| (Arc::clone(&directory.name), Arc::new(directories::load(directory, problems))))
+        .map(|directory| (Arc::clone(&directory.name), directories::load(directory, problems)))
         .collect();
     let mut table = DomainTable::default();
     for domain in domains {
@@ -59,8 +60,15 @@ fn policy(config: &Config, problems: &mut Problems) -> Policy {
             subaddress,
             verdicts,
             replies,
-            place: _,
+            place,
         } = domain;
+        let own: Vec<&Loaded> = names.iter().filter_map(|name| directories.get(name)).collect();
+        if !own.is_empty() && !own.iter().any(|loaded| loaded.may_cover(pattern)) {
+            let what =
+                format!("no directory of `{pattern}` has an address in it: every recipient would be unknown");
+            let help = "name a directory with addresses of this domain, or leave `directories` out";
+            problems.push(Problem::warning(place.clone(), what).help(help));
+        }
         let source = match source {
             config::Source::Any => Source::Any,
             config::Source::Gateways(names) => {
@@ -71,7 +79,7 @@ fn policy(config: &Config, problems: &mut Problems) -> Policy {
             pattern: pattern.clone(),
             mode: *mode,
             source,
-            directories: names.iter().filter_map(|name| directories.get(name).cloned()).collect(),
+            directories: own.iter().map(|loaded| Arc::clone(&loaded.directory)).collect(),
             subaddress: subaddress.clone(),
             verdicts: *verdicts,
             replies: replies.clone(),

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Checks; 0 when the configuration can be used, 1 when it cannot, 2 when there is none.
-pub fn check(config: &Path, json: bool) -> ExitCode {
+pub(super) fn check(config: &Path, json: bool) -> ExitCode {
     let Assembled { problems, outcome, found } = assemble::assemble(config);
     let mut out = io::stdout();
     // A reader that has gone away (a pipe into `head`) has seen enough.

@@ -30,7 +30,7 @@ const OTHER_DESCRIPTORS: u64 = 64;
 const TROUBLE_PAUSE: Duration = Duration::from_secs(10);
 
 /// Serves; the exit code is 0 after an orderly stop and 2 when there was nothing to serve.
-pub fn run(config: &Path, format: log::Format, threshold: log::Threshold) -> ExitCode {
+pub(super) fn run(config: &Path, format: log::Format, threshold: log::Threshold) -> ExitCode {
     let Assembled { problems, outcome, found: _ } = assemble::assemble(config);
     super::print_problems(&problems);
     let Some((config_now, policy)) = outcome else {

@@ -52,7 +52,8 @@ impl Entry<'_> {
 #[derive(Debug, Default)]
 pub struct FileProblems {
     kept: Problems,
-    more: usize,
+    more_errors: usize,
+    more_warnings: usize,
 }
 
 impl FileProblems {
@@ -60,8 +61,24 @@ impl FileProblems {
     pub fn push(&mut self, problem: Problem) {
         if self.kept.count(problem.severity) < MAX_SHOWN {
             self.kept.push(problem);
-        } else {
-            self.more += 1;
+            return;
+        }
+        match problem.severity {
+            Severity::Error => self.more_errors += 1,
+            Severity::Warning | Severity::Note => self.more_warnings += 1,
+        }
+    }
+
+    /// Adds all to `problems`; those that were only counted stand where the configuration names the file.
+    pub fn give_to(self, named: &Place, problems: &mut Problems) {
+        let Self { kept, more_errors, more_warnings } = self;
+        problems.append(kept);
+        let name = |what: &str, more: usize| format!("there are {more} more {what} in the file named here");
+        if more_errors > 0 {
+            problems.push(Problem::error(named.clone(), name("errors", more_errors)));
+        }
+        if more_warnings > 0 {
+            problems.push(Problem::warning(named.clone(), name("warnings", more_warnings)));
         }
     }
 }
@@ -77,13 +94,14 @@ impl DataFile {
         &self.named
     }
 
-    /// Gives each entry to `each` and adds what is wrong to `problems`. `entry` says what an entry is.
+    /// Gives each entry to `each` and adds what is wrong to `problems`; says whether there was no error. `entry` is
+    /// the word for an entry.
     pub fn read(
         &self,
         entry: &str,
         problems: &mut Problems,
         mut each: impl FnMut(&Entry<'_>, &mut FileProblems),
-    ) {
+    ) -> bool {
         let mut found = FileProblems::default();
         let mut entries = 0usize;
         let outcome = read_lines(&self.path, MAX_FILE, |number, octets| {
@@ -105,25 +123,17 @@ impl DataFile {
             ControlFlow::Continue(())
         });
         let name = quoted(&self.path.to_string_lossy());
+        let named = |what: String| Problem::error(self.named.clone(), what);
         match outcome {
-            Err(error) => {
-                problems.push(Problem::error(self.named.clone(), format!("cannot read {name}: {error}")));
-            }
-            Ok(()) if entries == 0 => problems.push(
-                Problem::error(self.named.clone(), format!("{name} is empty: it holds no {entry}"))
+            Err(error) => found.kept.push(named(format!("cannot read {name}: {error}"))),
+            Ok(()) if entries == 0 => found.kept.push(
+                named(format!("{name} is empty: it holds no {entry}"))
                     .help(format!("write one {entry} a line; lines that begin with `#` do not count")),
             ),
             Ok(()) => {}
         }
-        let FileProblems { kept, more } = found;
-        problems.append(kept);
-        if more > 0 {
-            let severity = if problems.has_errors() { Severity::Error } else { Severity::Warning };
-            problems.push(Problem::new(
-                severity,
-                Some(self.named.clone()),
-                format!("{name} has {more} more problems like these"),
-            ));
-        }
+        let whole = !found.kept.has_errors();
+        found.give_to(&self.named, problems);
+        whole
     }
 }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// A named table for each entry: `[gateway.NAME]`.
-type Named<T> = BTreeMap<Placed<String>, T>;
+pub(super) type Named<T> = BTreeMap<Placed<String>, Table<T>>;
 
 /// The configuration of Postern, `/etc/postern/postern.toml`. Paths are relative to this file.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -35,14 +35,14 @@ pub(super) struct File {
     pub unlisted: Table<Unlisted>,
     /// Who may hand us mail: `[gateway.NAME]`, one for each secure email gateway.
     #[serde(default)]
-    pub gateway: Named<Table<Gateway>>,
+    pub gateway: Named<Gateway>,
     /// Who exists: `[directory.NAME]`, one for each source of recipients.
     #[serde(default)]
-    pub directory: Named<Table<Directory>>,
+    pub directory: Named<Directory>,
     /// The protected domains: `[domain."example.com"]`, or `[domain."*.example.com"]` for all below it. An exact name
     /// beats a wildcard, a longer wildcard a shorter one.
     #[serde(default)]
-    pub domain: Named<Table<Domain>>,
+    pub domain: Named<Domain>,
     /// What is to happen when a check fails, for all domains that do not say otherwise.
     #[serde(default)]
     pub verdict: Table<Verdicts>,
@@ -96,16 +96,19 @@ pub(super) struct Internal {
 #[serde(deny_unknown_fields)]
 pub(super) struct Unlisted {
     /// What happens to them. Relay control stays with the MTA, so the default is `accept`, and the log says so.
-    pub verdict: Option<Placed<Verdict>>,
+    pub verdict: Option<Verdict>,
 }
 
 /// Who may hand us mail. At least one of `networks` and `files` has to be there.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{ "required": ["networks"] }, { "required": ["files"] }]))]
 pub(super) struct Gateway {
     /// Its networks in CIDR notation, or single addresses.
+    #[schemars(length(min = 1))]
     pub networks: Option<Placed<Vec<Placed<String>>>>,
     /// Files of networks: one network or address a line, `#` begins a comment.
+    #[schemars(length(min = 1))]
     pub files: Option<Placed<Vec<Placed<String>>>>,
 }
 
@@ -116,7 +119,7 @@ pub(super) struct Directory {
     /// What kind of source it is.
     #[schemars(required)]
     #[serde(rename = "type")]
-    pub kind: Option<Placed<DirectoryType>>,
+    pub kind: Option<DirectoryType>,
     /// The file. For a `list`: one address a line, or `@example.com` for every address of a domain; a line that begins
     /// with `#` is a comment.
     #[schemars(required)]
@@ -142,11 +145,12 @@ pub(super) struct Domain {
     #[schemars(required)]
     pub gateways: Option<Placed<Gateways>>,
     /// Names of the directories that know its recipients. Without this key recipients are not checked.
+    #[schemars(length(min = 1))]
     pub directories: Option<Placed<Vec<Placed<String>>>>,
     /// Each of these characters parts a subaddress from its mailbox: with `+`, mail for `ann+x` is for `ann`. An empty
     /// text turns that off.
     #[serde(default = "subaddress")]
-    #[schemars(regex(pattern = r"^[!-/=?^_`{|}~]*$"))]
+    #[schemars(regex(pattern = r"^[!#$%&'*+./=?^_`{|}~-]*$"))]
     pub subaddress: Placed<String>,
     /// What is to happen when a check fails, for this domain.
     #[serde(default)]

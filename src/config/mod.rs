@@ -12,6 +12,7 @@ mod networks;
 mod placed;
 mod problem;
 mod render;
+mod schema;
 mod settings;
 mod source;
 mod syntax;
@@ -24,6 +25,7 @@ pub use check::is_loop_id;
 pub use data_file::{DataFile, Entry, FileProblems};
 pub use networks::NetworkList;
 pub use problem::{Place, Problem, Problems, See, Severity};
+pub use schema::schema;
 pub use settings::{Config, Directory, DirectorySource, Domain, Gateway, Listen, Loops, Milter, Source};
 pub use source::ReadError;
 
@@ -36,7 +38,17 @@ use text::Text;
 /// # Errors
 /// When the file cannot be read at all; `problems` says so too.
 pub fn read(path: &Path, problems: &mut Problems) -> Result<Option<Config>, ReadError> {
-    let text =
-        Text::read(path, problems).inspect_err(|error| problems.push(text::unreadable(path, error)))?;
-    Ok(tree::read(&text, problems).map(|tree| check::check(&text, tree, problems)))
+    let text = match Text::read(path, problems) {
+        Ok(text) => text,
+        Err(error) => {
+            problems.push(text::unreadable(path, &error));
+            return Err(error);
+        }
+    };
+    let mut found = Problems::default();
+    let config = tree::read(&text, &mut found).map(|tree| check::check(&text, tree, &mut found));
+    // What is no UTF-8 has been said; what else is wrong in such a line cannot be known.
+    found.retain(|problem| !problem.place.as_ref().is_some_and(|place| text.is_garbled(place.line)));
+    problems.append(found);
+    Ok(config)
 }

@@ -79,6 +79,9 @@ impl NetworkList {
                 say(Problem::warning(place.clone(), what)
                     .help("keep one of the two")
                     .see("listed here", first.clone()));
+                if outer == network {
+                    continue;
+                }
             }
             around.push(entry);
         }

@@ -8,7 +8,7 @@ use std::ops::{Deref, Range};
 use toml::Spanned;
 
 /// A value and its part of the file; a default has none. Two are equal when their values are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Placed<T> {
     value: T,
     span: Option<Range<usize>>,

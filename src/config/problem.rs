@@ -6,6 +6,7 @@
 
 use serde::{Serialize, Serializer};
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -47,10 +48,10 @@ pub struct Place {
     pub text: Box<str>,
     /// Octets of `text` before the part that is meant.
     #[serde(skip)]
-    pub(super) start: usize,
+    start: u32,
     /// Octets of `text` to the end of that part.
     #[serde(skip)]
-    pub(super) end: usize,
+    end: u32,
 }
 
 /// Octets of a line that a [`Place`] keeps on either side of its column.
@@ -68,9 +69,14 @@ impl Place {
             line,
             column: text[..start].chars().count() + 1,
             text: text[from..to].into(),
-            start: start - from,
-            end: end.min(to) - from,
+            start: narrow(start - from),
+            end: narrow(end.min(to) - from),
         }
+    }
+
+    /// The part of `text` that is meant, in octets.
+    pub(super) fn span(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
     }
 
     /// The whole of a line, without the blanks around it.
@@ -78,6 +84,11 @@ impl Place {
         let start = text.len() - text.trim_start().len();
         Self::new(file, line, text, start, text.trim_end().len())
     }
+}
+
+/// What is kept of a line is far shorter than this.
+fn narrow(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 /// The last start of a character at or before `at`, or the end of the text.
@@ -110,7 +121,7 @@ pub struct Problem {
     pub help: Option<String>,
     /// Another place that belongs to it, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub see: Option<See>,
+    pub see: Option<Box<See>>,
 }
 
 /// On one line, for a log.
@@ -165,7 +176,7 @@ impl Problem {
     /// Points to another place that belongs to the problem.
     #[must_use]
     pub fn see(mut self, why: impl Into<String>, place: Place) -> Self {
-        self.see = Some(See { why: why.into(), place });
+        self.see = Some(Box::new(See { why: why.into(), place }));
         self
     }
 }
@@ -186,6 +197,11 @@ impl Problems {
     /// Adds all of another list.
     pub fn append(&mut self, mut others: Self) {
         self.list.append(&mut others.list);
+    }
+
+    /// Keeps those that `wanted` names.
+    pub(super) fn retain(&mut self, wanted: impl FnMut(&Problem) -> bool) {
+        self.list.retain(wanted);
     }
 
     /// By file, then by line and column; what has no place comes first.

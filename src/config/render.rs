@@ -27,10 +27,11 @@ impl Problem {
         };
         let mut group = Group::with_title(level.primary_title(&self.message));
         if let Some(place) = &self.place {
-            group = group.element(place.snippet(AnnotationKind::Primary.span(place.start..place.end)));
+            group = group.element(place.snippet(AnnotationKind::Primary.span(place.span())));
         }
-        if let Some(See { why, place }) = &self.see {
-            let mark = AnnotationKind::Context.span(place.start..place.end).label(why);
+        if let Some(see) = &self.see {
+            let See { why, place } = &**see;
+            let mark = AnnotationKind::Context.span(place.span()).label(why);
             group = group.element(place.snippet(mark));
         }
         if let Some(help) = &self.help {

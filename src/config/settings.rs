@@ -57,6 +57,16 @@ pub enum Listen {
     Systemd(String),
 }
 
+impl Listen {
+    /// Whether it is a unix socket that we make ourselves.
+    pub(super) fn is_unix(&self) -> bool {
+        match self {
+            Self::Unix(_) => true,
+            Self::Tcp(_) | Self::Systemd(_) => false,
+        }
+    }
+}
+
 /// Who may hand us mail.
 #[derive(Clone, Debug)]
 pub struct Gateway {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! A table of the file, written as a table. Serde would also take a list for the fields of a struct in their order.
 
+use super::placed::Placed;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
@@ -10,11 +11,14 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
+/// A table with its place: that of its name.
+pub(super) type Table<T> = Placed<Fields<T>>;
+
 /// A struct that is only read from a table.
 #[derive(Debug, Default)]
-pub(super) struct Table<T>(pub(super) T);
+pub(super) struct Fields<T>(T);
 
-impl<T> Deref for Table<T> {
+impl<T> Deref for Fields<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -22,7 +26,7 @@ impl<T> Deref for Table<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Fields<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct OnlyTable<T>(PhantomData<T>);
 
@@ -43,13 +47,13 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
 }
 
 /// Needed for the defaults in the schema: a table that is left out is an empty one.
-impl<T> Serialize for Table<T> {
+impl<T> Serialize for Fields<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map([(); 0].map(|()| ((), ())))
     }
 }
 
-impl<T: JsonSchema> JsonSchema for Table<T> {
+impl<T: JsonSchema> JsonSchema for Fields<T> {
     fn inline_schema() -> bool {
         T::inline_schema()
     }

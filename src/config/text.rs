@@ -11,13 +11,18 @@ use std::sync::Arc;
 /// Largest configuration file, in octets. Ten thousand domains of a hundred octets each fit.
 pub(super) const MAX_CONFIG: u64 = 4 * 1024 * 1024;
 
+/// Lines that are no UTF-8 and are shown. With more, it is no text at all.
+const MAX_GARBLED: usize = 20;
+
 /// A configuration file's text.
 #[derive(Debug)]
 pub(super) struct Text {
     path: Arc<Path>,
-    text: String,
+    content: String,
     /// Where each line begins.
     lines: Vec<usize>,
+    /// Lines that are no UTF-8, counted from 1, ascending.
+    garbled: Vec<usize>,
 }
 
 impl Text {
@@ -25,23 +30,29 @@ impl Text {
     pub(super) fn read(path: &Path, problems: &mut Problems) -> Result<Self, ReadError> {
         let path: Arc<Path> = path.into();
         let mut octets = Vec::new();
+        let mut garbled = Vec::new();
         read_lines(&path, MAX_CONFIG, |number, line| {
             octets.extend_from_slice(line);
             if let Err(error) = std::str::from_utf8(line) {
-                problems.push(not_utf8(&path, number, line, error.valid_up_to()));
+                if garbled.len() < MAX_GARBLED {
+                    problems.push(not_utf8(&path, number, line, error.valid_up_to()));
+                }
+                garbled.push(number);
             }
             ControlFlow::Continue(())
         })?;
-        Ok(Self::new(path, String::from_utf8_lossy(&octets).into_owned()))
+        let content = String::from_utf8_lossy(&octets).into_owned();
+        let lines = std::iter::once(0).chain(content.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Ok(Self { path, content, lines, garbled })
     }
 
-    pub(super) fn new(path: Arc<Path>, text: String) -> Self {
-        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { path, text, lines }
+    /// Whether a line, counted from 1, is no UTF-8.
+    pub(super) fn is_garbled(&self, line: usize) -> bool {
+        self.garbled.binary_search(&line).is_ok()
     }
 
     pub(super) fn as_str(&self) -> &str {
-        &self.text
+        &self.content
     }
 
     /// The directory that relative paths start from.
@@ -51,10 +62,10 @@ impl Text {
 
     /// Where a part of the text stands; of a part with several lines the first.
     pub(super) fn place(&self, span: Range<usize>) -> Place {
-        let start = span.start.min(self.text.len());
+        let start = span.start.min(self.content.len());
         let line = self.lines.partition_point(|&begin| begin <= start) - 1;
         let begin = self.lines[line];
-        let rest = &self.text[begin..];
+        let rest = &self.content[begin..];
         let text = rest.lines().next().unwrap_or_default();
         let start = (start - begin).min(text.len());
         let end = span.end.saturating_sub(begin).clamp(start, text.len());

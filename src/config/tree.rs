@@ -37,33 +37,34 @@ pub(super) struct Lost {
 impl Lost {
     /// Whether something at, above or below these keys was taken out.
     pub(super) fn touches(&self, path: &[&str]) -> bool {
-        self.anything || self.paths.iter().any(|lost| lost.iter().zip(path).all(|(lost, key)| lost == key))
+        self.any(|lost| lost.iter().zip(path).all(|(lost, key)| lost == key))
+    }
+
+    /// Whether this key may have been taken out of some domain, or a whole domain.
+    pub(super) fn in_a_domain(&self, key: &str) -> bool {
+        self.any(|lost| match lost {
+            [top, _, own, ..] => top == "domain" && own == key,
+            [top, ..] => top == "domain",
+            [] => true,
+        })
+    }
+
+    fn any(&self, hides: impl Fn(&[String]) -> bool) -> bool {
+        self.anything || self.paths.iter().any(|lost| hides(lost))
     }
 }
 
 /// Reads the text; nothing when its syntax leaves too little to go on with.
 pub(super) fn read(text: &Text, problems: &mut Problems) -> Option<Tree> {
-    let (mut root, errors) = DeTable::parse_recoverable(text.as_str());
-    let mut lost = Lost { paths: Vec::new(), anything: !errors.is_empty() };
-    let usable = syntax::report(text, &errors, problems);
-    if !usable {
-        return None;
-    }
-    for error in &errors {
-        if let Some(span) = error.span() {
-            // The parser puts something in the place of what it could not read.
-            take_out(root.get_mut(), &|value| touches(value, &span), &mut Vec::new());
-        }
-    }
+    let mended = syntax::mend(text, problems)?;
+    let mut root = DeTable::parse(&mended.content).ok()?;
+    let mut lost = Lost { paths: Vec::new(), anything: mended.broken };
     for _ in 0..MAX_ERRORS {
         let error = match File::deserialize(Deserializer::from(root.clone())) {
             Ok(file) => return Some(Tree { file, lost }),
             Err(error) => error,
         };
-        let Some(path) = report(text, root.get_mut(), &error, problems) else {
-            return None;
-        };
-        lost.paths.push(path);
+        lost.paths.push(report(text, root.get_mut(), &error, problems)?);
     }
     None
 }
@@ -78,53 +79,36 @@ fn report(
     let span = error.span().unwrap_or_default();
     let place = text.place(span.clone());
     let mut path = Vec::new();
-    let Some(taken) = take_out(root, &|found| *found.span() == span, &mut path) else {
+    let Some(taken) = take_out(root, &span, &mut path) else {
         problems.push(Problem::error(place, wording::plain(error.message())));
         return None;
     };
-    problems.push(wording::problem(place, error.message(), &path, &taken));
+    if wording::is_unquoted_domain(&path, &taken) {
+        // The table around it is there for nothing else.
+        problems.push(wording::unquoted_domain(place, &path, &taken));
+        path.pop();
+        remove_if_empty(root, &path);
+    } else {
+        problems.push(wording::problem(place, error.message(), &path, &taken));
+    }
     Some(path)
 }
 
-/// Something in the tree: an entry by its key, or a value.
-pub(super) enum Found<'a, 'i> {
-    Key(&'a Range<usize>),
-    Value(&'a Range<usize>, &'a DeValue<'i>),
-}
-
-impl Found<'_, '_> {
-    fn span(&self) -> &Range<usize> {
-        match self {
-            Self::Key(span) | Self::Value(span, _) => span,
-        }
+/// Removes the table at the end of a path when nothing is in it.
+fn remove_if_empty(table: &mut DeTable<'_>, path: &[String]) {
+    let [key, rest @ ..] = path else { return };
+    let Some(DeValue::Table(inner)) = table.get_mut(key.as_str()).map(Spanned::get_mut) else { return };
+    if !rest.is_empty() {
+        remove_if_empty(inner, rest);
+    } else if inner.is_empty() {
+        table.remove(key.as_str());
     }
 }
 
-/// Whether a syntax error lies in this value. A table goes on without its broken part.
-fn touches(found: &Found<'_, '_>, error: &Range<usize>) -> bool {
-    match found {
-        Found::Key(_) | Found::Value(_, DeValue::Table(_)) => false,
-        Found::Value(
-            span,
-            DeValue::String(_)
-            | DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_),
-        ) => span.start <= error.end && error.start <= span.end,
-    }
-}
-
-/// Takes the first thing that `wanted` says out of the tree, outer before inner, and leaves the way to it in `path`.
-fn take_out<'i>(
-    table: &mut DeTable<'i>,
-    wanted: &impl Fn(&Found<'_, 'i>) -> bool,
-    path: &mut Vec<String>,
-) -> Option<DeValue<'i>> {
-    let hit = table.iter().find(|(key, value)| {
-        wanted(&Found::Key(&key.span())) || wanted(&Found::Value(&value.span(), value.get_ref()))
-    });
+/// Takes what stands at `span` out of the tree and leaves the way to it in `path`: an entry by its key or value, or an
+/// element of a list.
+fn take_out<'i>(table: &mut DeTable<'i>, span: &Range<usize>, path: &mut Vec<String>) -> Option<DeValue<'i>> {
+    let hit = table.iter().find(|(key, value)| key.span() == *span || value.span() == *span);
     if let Some((key, _)) = hit {
         let key = key.get_ref().to_string();
         let value = table.remove(key.as_str()).map(Spanned::into_inner);
@@ -134,8 +118,8 @@ fn take_out<'i>(
     for (key, value) in table.iter_mut() {
         path.push(key.get_ref().to_string());
         let taken = match value.get_mut() {
-            DeValue::Table(inner) => take_out(inner, wanted, path),
-            DeValue::Array(list) => take_out_of_list(list, wanted, path),
+            DeValue::Table(inner) => take_out(inner, span, path),
+            DeValue::Array(list) => take_out_of_list(list, span, path),
             DeValue::String(_)
             | DeValue::Integer(_)
             | DeValue::Float(_)
@@ -152,32 +136,19 @@ fn take_out<'i>(
 
 fn take_out_of_list<'i>(
     list: &mut DeArray<'i>,
-    wanted: &impl Fn(&Found<'_, 'i>) -> bool,
+    span: &Range<usize>,
     path: &mut Vec<String>,
 ) -> Option<DeValue<'i>> {
-    let hit = list.iter().position(|value| wanted(&Found::Value(&value.span(), value.get_ref())));
+    let hit = list.iter().position(|value| value.span() == *span)?;
     let mut taken = None;
-    path.push(ELEMENT.to_owned());
-    if let Some(hit) = hit {
-        let rest = std::mem::replace(list, DeArray::new()).into_iter().enumerate();
-        *list = rest
-            .filter_map(|(at, value)| {
-                if at == hit {
-                    taken = Some(value.into_inner());
-                    return None;
-                }
-                Some(value)
-            })
-            .collect();
-        return taken;
-    }
-    for value in list.iter_mut() {
-        if let DeValue::Table(inner) = value.get_mut()
-            && let Some(taken) = take_out(inner, wanted, path)
-        {
-            return Some(taken);
+    let all = std::mem::replace(list, DeArray::new());
+    for (at, value) in all.into_iter().enumerate() {
+        if at == hit {
+            taken = Some(value.into_inner());
+        } else {
+            list.push(value);
         }
     }
-    path.pop();
-    None
+    path.push(ELEMENT.to_owned());
+    taken
 }

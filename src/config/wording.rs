@@ -4,6 +4,7 @@
 use super::tree::ELEMENT;
 use super::{Place, Problem};
 use crate::mail::Escaped;
+use crate::policy::{Mode, Verdict};
 use toml::de::DeValue;
 
 /// Names that are at least this similar (Jaro-Winkler, 0 to 1) are taken for misspellings of one another.
@@ -11,7 +12,7 @@ const SIMILAR: f64 = 0.8;
 
 /// A text from the file, safe to print.
 pub(super) fn quoted(text: &str) -> String {
-    format!("`{}`", Escaped(text.as_bytes()))
+    if text.is_empty() { "\"\"".to_owned() } else { format!("`{}`", Escaped(text.as_bytes())) }
 }
 
 /// The known name that was probably meant.
@@ -26,10 +27,10 @@ pub(super) fn meant<'a>(written: &str, known: impl IntoIterator<Item = &'a str>)
 }
 
 /// "did you mean this?", or all that there is to choose from.
-pub(super) fn meant_or_all<'a>(written: &str, known: &[&'a str], what: &str) -> String {
+pub(super) fn meant_or_all(written: &str, known: &[&str], what: &str, several: &str) -> String {
     match meant(written, known.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
-        None => format!("{what} {}", list(known)),
+        None => format!("{what}{} {}", if known.len() > 1 { several } else { "" }, list(known)),
     }
 }
 
@@ -62,13 +63,13 @@ pub(super) fn plain(message: &str) -> String {
 /// A serde error at a place, about the value that stood under `path`.
 pub(super) fn problem(place: Place, message: &str, path: &[String], taken: &DeValue<'_>) -> Problem {
     if message.starts_with("unknown field") {
-        return unknown_key(place, message, path, taken);
+        return unknown_key(place, message, path);
     }
     if message.starts_with("unknown variant") {
         let written = taken.as_str().unwrap_or_default();
         let known = backticked(message.split_once("expected").map_or("", |(_, known)| known));
         let what = format!("{} is none of the words for `{}`", quoted(written), key_of(path));
-        return Problem::error(place, what).help(meant_or_all(written, &known, "write one of"));
+        return Problem::error(place, what).help(meant_or_all(written, &known, "write", " one of"));
     }
     let Some(wanted) = Wanted::of(message) else {
         return Problem::error(place, plain(message));
@@ -81,33 +82,35 @@ pub(super) fn problem(place: Place, message: &str, path: &[String], taken: &DeVa
     Problem::error(place, what).help(wanted.instead(path, taken))
 }
 
-fn unknown_key(place: Place, message: &str, path: &[String], taken: &DeValue<'_>) -> Problem {
+fn unknown_key(place: Place, message: &str, path: &[String]) -> Problem {
     let known = backticked(message.split_once("expected").map_or("", |(_, known)| known));
     let (key, table) = path.split_last().map_or(("", path), |(key, table)| (key.as_str(), table));
-    if let [first, rest @ ..] = path
-        && first == "domain"
-        && rest.len() > 1
-        && taken.is_table()
-    {
-        // `[domain.example.com]` is a table `com` in a table `example`.
-        let mut name = rest.join(".");
-        let mut inner = taken;
-        while let Some((key, only)) = inner.as_table().filter(|t| t.len() == 1).and_then(|t| t.iter().next())
-            && only.get_ref().is_table()
-            && !known.contains(&key.get_ref().as_ref())
-        {
-            name = format!("{name}.{}", key.get_ref());
-            inner = only.get_ref();
-        }
-        return Problem::error(place, "a domain name with dots must stand in quotes")
-            .help(format!("write {}", header(&["domain", &name])));
-    }
     let what = if table.is_empty() {
         format!("there is no key or table {}", quoted(key))
     } else {
         format!("there is no key {} in {}", quoted(key), header(table))
     };
-    Problem::error(place, what).help(meant_or_all(key, &known, "there are"))
+    Problem::error(place, what).help(meant_or_all(key, &known, "known here:", ""))
+}
+
+/// Whether this is what TOML makes of `[domain.example.com]`: a table `com` in a table `example`.
+pub(super) fn is_unquoted_domain(path: &[String], taken: &DeValue<'_>) -> bool {
+    matches!(path, [top, name, _] if top == "domain" && !name.contains('.')) && taken.is_table()
+}
+
+/// A domain name without quotes.
+pub(super) fn unquoted_domain(place: Place, path: &[String], taken: &DeValue<'_>) -> Problem {
+    let mut name = path.get(1..).unwrap_or_default().join(".");
+    let mut inner = taken;
+    while let Some((key, only)) = inner.as_table().filter(|t| t.len() == 1).and_then(|t| t.iter().next())
+        && only.get_ref().is_table()
+        && !matches!(key.get_ref().as_ref(), "verdict" | "reply")
+    {
+        name = format!("{name}.{}", key.get_ref());
+        inner = only.get_ref();
+    }
+    Problem::error(place, "a domain name with dots must stand in quotes")
+        .help(format!("write {}", header(&["domain", &name])))
 }
 
 /// The last key of a path.
@@ -139,6 +142,7 @@ enum Wanted {
     Text,
     Word,
     Number,
+    SmallerNumber,
     Boolean,
     List,
     Table,
@@ -151,11 +155,12 @@ impl Wanted {
             return Some(Self::Word);
         }
         if message.starts_with("integer number overflowed") {
-            return Some(Self::Number);
+            return Some(Self::SmallerNumber);
         }
         let (_, expected) = message.rsplit_once("expected ")?;
         match expected {
             "a string" => Some(Self::Text),
+            "i64" if message.contains("integer") => Some(Self::SmallerNumber),
             "i64" => Some(Self::Number),
             "a boolean" => Some(Self::Boolean),
             "a sequence" => Some(Self::List),
@@ -170,6 +175,7 @@ impl Wanted {
             Self::Text => "a text in quotes",
             Self::Word => "a word in quotes",
             Self::Number => "a whole number",
+            Self::SmallerNumber => "a smaller number",
             Self::Boolean => "true or false",
             Self::List => "a list",
             Self::Table => "a table",
@@ -188,20 +194,42 @@ impl Wanted {
         let element = path.last().is_some_and(|key| key == ELEMENT);
         let text = text.as_deref();
         match self {
-            Self::Text | Self::Word if element => format!("write \"{}\"", text.unwrap_or("...")),
-            Self::Text | Self::Word => format!("write `{key} = \"{}\"`", text.unwrap_or("...")),
+            Self::Word => match key.as_str() {
+                "mode" => format!("write one of {}", list(&Mode::ALL.map(Mode::as_str))),
+                "type" => "write \"list\"".to_owned(),
+                _ => format!("write one of {}", list(&Verdict::ALL.map(Verdict::as_str))),
+            },
+            Self::Text if element => format!("write \"{}\"", text.unwrap_or("...")),
+            Self::Text => match (key.as_str(), text) {
+                ("socket_mode", Some(mode)) => {
+                    let digits = mode.trim_start_matches("0o").trim_start_matches('0');
+                    format!("write `{key} = \"0{digits}\"`")
+                }
+                ("drain_timeout", Some(seconds)) => format!("write `{key} = \"{seconds}s\"`"),
+                (_, text) => format!("write `{key} = \"{}\"`", text.unwrap_or("...")),
+            },
             Self::Number => match text.filter(|text| text.parse::<i64>().is_ok()) {
                 Some(number) => format!("write `{key} = {number}`"),
-                None => format!("write a number without quotes after `{key} =`"),
+                None => format!("write a whole number without quotes after `{key} =`"),
             },
+            Self::SmallerNumber => "no key takes a number this large".to_owned(),
             Self::Boolean => match text {
                 Some("true" | "yes" | "on" | "1") => format!("write `{key} = true`"),
                 Some("false" | "no" | "off" | "0") => format!("write `{key} = false`"),
                 Some(_) | None => format!("write `{key} = true` or `{key} = false`"),
             },
-            Self::List | Self::Gateways => format!("write `{key} = [\"{}\"]`", text.unwrap_or("...")),
+            Self::List => format!("write `{key} = [\"{}\"]`", text.unwrap_or("...")),
+            Self::Gateways => {
+                format!(
+                    "write `{key} = [\"{}\"]`, or `{key} = \"any\"` if everyone may",
+                    text.unwrap_or("...")
+                )
+            }
             Self::Table => match path {
-                [one] if matches!(one.as_str(), "gateway" | "directory" | "domain") => {
+                [one] if one == "domain" => {
+                    "write a line [domain.\"example.com\"] and its keys below it".to_owned()
+                }
+                [one] if matches!(one.as_str(), "gateway" | "directory") => {
                     format!("write a line {} and its keys below it", header(&[one, "NAME"]).replace('"', ""))
                 }
                 path => format!("write a line {} and its keys below it", header(path)),

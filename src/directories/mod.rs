@@ -5,32 +5,41 @@
 //! because `#` may be part of one. A malformed line refuses the whole file. Nothing is kept fresh by itself yet: a
 //! reload reads everything again.
 
-use crate::config::{self, DirectorySource, Entry, Problem, Problems};
-use crate::mail::{Domain, Mailbox, MailboxSetBuilder};
+mod list;
+
+use crate::config::{self, DirectorySource, Problems};
+use crate::mail::{Domain, DomainPattern};
 use crate::policy;
+use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Reads the recipients of a directory.
-pub fn load(directory: &config::Directory, problems: &mut Problems) -> policy::Directory {
-    let config::Directory { name, source } = directory;
-    let mut mailboxes = MailboxSetBuilder::new();
-    match source {
-        DirectorySource::List(file) => file.read("address", problems, |entry, found| {
-            if let Err(problem) = add(entry, &mut mailboxes) {
-                found.push(problem);
-            }
-        }),
-    }
-    policy::Directory { name: Arc::clone(name), mailboxes: mailboxes.build() }
+/// A directory as it was read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Its recipients.
+    pub directory: Arc<policy::Directory>,
+    /// The domains that it has recipients in; nothing when there are too many to say, or when reading failed.
+    domains: Option<HashSet<Domain>>,
 }
 
-fn add(entry: &Entry<'_>, mailboxes: &mut MailboxSetBuilder) -> Result<(), Problem> {
-    if let Some(domain) = entry.text.strip_prefix('@') {
-        let domain = Domain::parse(domain).map_err(|error| entry.error(error.to_string()))?;
-        mailboxes.insert_domain(domain);
-        return Ok(());
+impl Loaded {
+    /// Whether it may have a recipient in one of these domains.
+    pub fn may_cover(&self, pattern: &DomainPattern) -> bool {
+        let Some(domains) = &self.domains else { return true };
+        match pattern {
+            DomainPattern::Exact(domain) => domains.contains(domain),
+            DomainPattern::Below(above) => {
+                domains.iter().any(|domain| domain.parents().any(|parent| parent == above.as_str()))
+            }
+        }
     }
-    let mailbox = Mailbox::parse_strict(entry.text).map_err(|error| entry.error(error.to_string()))?;
-    mailboxes.insert(&mailbox);
-    Ok(())
+}
+
+/// Reads the recipients of a directory and says what is wrong with them.
+pub fn load(directory: &config::Directory, problems: &mut Problems) -> Loaded {
+    let config::Directory { name, source } = directory;
+    let (mailboxes, domains) = match source {
+        DirectorySource::List(file) => list::read(file, problems),
+    };
+    Loaded { directory: Arc::new(policy::Directory { name: Arc::clone(name), mailboxes }), domains }
 }

@@ -4,7 +4,7 @@
 //! A network file has one network or address a line; `#` begins a comment, also behind a network. A malformed line
 //! refuses the whole file. Nothing is kept fresh by itself yet: a reload reads everything again.
 
-use crate::config::{self, NetworkList, Problems};
+use crate::config::{self, FileProblems, NetworkList, Problems};
 use crate::policy;
 use std::sync::Arc;
 
@@ -18,7 +18,9 @@ pub fn load(gateway: &config::Gateway, problems: &mut Problems) -> policy::Gatew
             let written = entry.text.split('#').next().unwrap_or_default().trim();
             list.add(written, &entry.place(), |problem| found.push(problem));
         });
-        networks.extend(list.finish(|_| {}));
+        let mut found = FileProblems::default();
+        networks.extend(list.finish(|problem| found.push(problem)));
+        found.give_to(file.named(), problems);
     }
     policy::Gateway { name: Arc::clone(name), networks: networks.into_iter().collect() }
 }

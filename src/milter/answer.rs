@@ -81,7 +81,7 @@ mod tests {
             crate::gate::Case { id: gate.session_id(), session: &<_>::default(), message: &<_>::default() };
         let reference = gate.overdue(&gate.policy(), case, &recipient).reference;
         let message = refusal(&reply, reference);
-        assert_eq!(message.buffer.iter().filter(|&&b| b == 0).count(), 1);
+        assert_eq!(message.buffer.iter().position(|&b| b == 0), Some(message.buffer.len() - 1));
         let want = format!("550 5.7.1 100%% sure, %%s (ref {reference})\0");
         assert_eq!(message.buffer, want.as_bytes());
         assert!(matches!(reply::Reply::parse_reply(message), Ok(reply::Reply::ReplyCode { .. })));

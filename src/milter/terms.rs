@@ -166,8 +166,8 @@ mod tests {
 
     #[test]
     fn a_full_offer_leaves_rcpt_and_end_of_message_to_answer() {
-        let terms = Terms::agree(&offer(6, 0x1ff, 0x1f_ffff), ALL).unwrap();
         use CommandKind::{BodyChunk, BodyEnd, ConnInfo, Data, Eoh, Header, Helo, Mail, Rcpt, Unknown};
+        let terms = Terms::agree(&offer(6, 0x1ff, 0x1f_ffff), ALL).unwrap();
         for kind in [ConnInfo, Helo, Mail, Data, Header, Eoh, Unknown] {
             assert!(!terms.wants_answer(kind), "{kind:?}");
         }

@@ -2,18 +2,16 @@
 //! `[domain."X"]`: names, what they refer to, and what nobody refers to.
 
 use super::Check;
-use crate::config::file::{self, Gateways};
+use super::replies::Use;
+use crate::config::Problem;
+use crate::config::file::{self, Gateways, Named};
 use crate::config::placed::Placed;
 use crate::config::settings::{Domain, Source};
-use crate::config::table::Table;
 use crate::config::wording::{header, meant, quoted};
-use crate::config::{Problem, Severity};
-use crate::mail::{DomainError, DomainPattern};
+use crate::mail::DomainPattern;
 use crate::policy::Verdicts;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-
-type Named<T> = BTreeMap<Placed<String>, Table<T>>;
 
 /// The verdicts of a table; what it leaves out is as above it.
 pub(super) fn verdicts(table: &file::Verdicts, above: Verdicts) -> Verdicts {
@@ -25,16 +23,21 @@ pub(super) fn verdicts(table: &file::Verdicts, above: Verdicts) -> Verdicts {
     }
 }
 
-/// What a list of names refers to: the tables of one kind, and which of them have been named.
+/// The tables of one kind, and which of them have been named.
 struct References<'a> {
     kind: &'static str,
-    defined: Vec<&'a str>,
+    key: &'static str,
+    defined: Vec<&'a Placed<String>>,
     named: HashSet<&'a str>,
 }
 
 impl<'a> References<'a> {
-    fn to<T>(kind: &'static str, tables: &'a Named<T>) -> Self {
-        Self { kind, defined: tables.keys().map(|name| name.as_str()).collect(), named: HashSet::new() }
+    fn to<T>(kind: &'static str, key: &'static str, tables: &'a Named<T>) -> Self {
+        Self { kind, key, defined: tables.keys().collect(), named: HashSet::new() }
+    }
+
+    fn is_defined(&self, name: &str) -> bool {
+        self.defined.iter().any(|defined| defined.as_str() == name)
     }
 }
 
@@ -48,41 +51,32 @@ impl Check<'_> {
         directories: &Named<file::Directory>,
     ) -> Vec<Domain> {
         if tables.is_empty() && !self.lost.touches(&["domain"]) {
-            let problem = Problem::new(
-                Severity::Warning,
-                Some(self.place(None)),
-                "no domain is listed, so nothing is guarded",
-            );
-            self.problems.push(
-                problem
-                    .help("write a table [domain.\"example.com\"] for each domain that receives mail here"),
-            );
+            let problem =
+                Problem::warning(self.text.place(0..0), "no domain is listed, so nothing is guarded");
+            let help = "write a table [domain.\"example.com\"] for each domain that receives mail here";
+            self.problems.push(problem.help(help));
         }
-        let mut to_gateways = References::to("gateway", gateways);
-        let mut to_directories = References::to("directory", directories);
+        let mut gateways = References::to("gateway", "gateways", gateways);
+        let mut directories = References::to("directory", "directories", directories);
         let mut seen: HashMap<DomainPattern, &Placed<String>> = HashMap::new();
         let mut domains = Vec::new();
         for (name, table) in tables {
-            let file::Domain { mode, gateways, directories, subaddress, verdict, reply } = &**table;
-            let source = self.source(name, gateways.as_ref(), &mut to_gateways);
-            let directories = self.directories_of(name, directories.as_ref(), &mut to_directories);
+            let file::Domain { mode, gateways: from, directories: of, subaddress, verdict, reply } =
+                &***table;
+            let source = self.source(name, from.as_ref(), &mut gateways);
+            let directories = self.directories_of(name, of.as_ref(), &mut directories);
             let subaddress = self.subaddress(subaddress);
             let replies = self.replies(reply, Some(replies));
-            if let Some(place) = reply.not_our_domain.as_ref().map(|_| self.place(name.span())) {
+            if let Some(reply) = &reply.not_our_domain {
                 let what =
                     format!("`not-our-domain` is never the reason for {}, which is listed", quoted(name));
-                let help = "write [reply.not-our-domain] at the top, for the domains that are not listed";
-                self.problems.push(Problem::warning(place, what).help(help));
+                self.warning(reply, what, "write [reply.not-our-domain], for domains that are not listed");
             }
             let Some(pattern) = self.pattern(name) else { continue };
             if let Some(first) = seen.insert(pattern.clone(), name) {
-                let problem = self
-                    .error(name, format!("{} is the same domain as {}", quoted(name), quoted(first)))
-                    .help("keep one of the two tables")
-                    .see("listed here", self.place(first.span()));
-                self.problems.push(problem);
+                self.twice(name, first, format!("{} is the same domain as {}", quoted(name), quoted(first)));
             }
-            domains.push(Domain {
+            let domain = Domain {
                 pattern,
                 mode: (*mode).into(),
                 source,
@@ -90,11 +84,14 @@ impl Check<'_> {
                 subaddress,
                 verdicts: verdicts(verdict, above),
                 replies,
-                place: self.place(name.span()),
-            });
+                place: self.place(name),
+            };
+            let used = Use { domains: std::slice::from_ref(&domain), unlisted: None };
+            self.use_of_replies(reply, &used);
+            domains.push(domain);
         }
-        self.unused(gateways, &to_gateways);
-        self.unused(directories, &to_directories);
+        self.unused(&gateways);
+        self.unused(&directories);
         domains
     }
 
@@ -110,16 +107,7 @@ impl Check<'_> {
         } else {
             "write a name such as \"example.com\", or \"*.example.com\" for everything below it".to_owned()
         };
-        let what = match error {
-            DomainError::EmptyLabel
-            | DomainError::TooLong
-            | DomainError::BadCharacter
-            | DomainError::BadUnicode => {
-                format!("{} is no domain: {error}", quoted(name))
-            }
-        };
-        let problem = self.error(name, what).help(help);
-        self.problems.push(problem);
+        self.error(name, format!("{} is no domain: {error}", quoted(name)), help);
         None
     }
 
@@ -129,23 +117,20 @@ impl Check<'_> {
         gateways: Option<&'a Placed<Gateways>>,
         references: &mut References<'a>,
     ) -> Source {
-        let Some(gateways) = gateways else {
-            if !self.lost.touches(&["domain", domain, "gateways"]) {
-                let problem = self
-                    .error(domain, format!("`gateways` is missing in {}", header(&["domain", domain])))
-                    .help("write the gateways that deliver for it, or `gateways = \"any\"` if everyone may");
-                self.problems.push(problem);
+        let path = ["domain", domain, "gateways"];
+        let help = "write the gateways that deliver for it, or `gateways = \"any\"` if everyone may";
+        match gateways.map(|gateways| (gateways, &**gateways)) {
+            None => {
+                if !self.lost.touches(&path) {
+                    let what = format!("`gateways` is missing in {}", header(&["domain", domain]));
+                    self.error(domain, what, help);
+                }
+                Source::Any
             }
-            return Source::Any;
-        };
-        match &**gateways {
-            Gateways::Any(file::Any::Any) => Source::Any,
-            Gateways::Named(names) => {
-                if names.is_empty() && !self.lost.touches(&["domain", domain, "gateways"]) {
-                    let problem = self.error(gateways, "the list is empty: it would let nobody in").help(
-                        "write the gateways that deliver for it, or `gateways = \"any\"` if everyone may",
-                    );
-                    self.problems.push(problem);
+            Some((_, Gateways::Any(file::Any::Any))) => Source::Any,
+            Some((written, Gateways::Named(names))) => {
+                if names.is_empty() && !self.lost.touches(&path) {
+                    self.error(written, "the list is empty: it would let nobody in", help);
                 }
                 Source::Gateways(self.references(names, references))
             }
@@ -158,83 +143,60 @@ impl Check<'_> {
         directories: Option<&'a Placed<Vec<Placed<String>>>>,
         references: &mut References<'a>,
     ) -> Vec<Arc<str>> {
-        let lost = self.lost.touches(&["domain", domain, "directories"]);
-        match directories {
-            Some(names) => {
-                if names.is_empty() && !lost {
-                    let problem = self
-                        .error(names, "the list is empty: no recipient would exist")
-                        .help("write the directories that know its recipients, or leave the key out");
-                    self.problems.push(problem);
-                }
-                self.references(names, references)
-            }
-            None => {
-                if !lost {
-                    let what = format!("the recipients of {} are not checked", quoted(domain));
-                    let note = Problem::note(self.place(domain.span()), what);
-                    self.problems.push(
-                        note.help("write `directories = [...]` to refuse mail for those that do not exist"),
-                    );
-                }
-                Vec::new()
-            }
+        let path = ["domain", domain, "directories"];
+        if let Some(names) = directories {
+            let help = "write the directories that know its recipients, or leave the key out";
+            self.not_empty(names, &path, "no recipient would exist", help);
+            return self.references(names, references);
         }
+        if !self.lost.touches(&path) {
+            let what = format!("the recipients of {} are not checked", quoted(domain));
+            let help = "write `directories = [...]` to refuse mail for those that do not exist";
+            self.note(domain, what, help);
+        }
+        Vec::new()
     }
 
     /// Names of tables, each of which must be there, and each of which is named once.
     fn references<'a>(&mut self, names: &'a [Placed<String>], to: &mut References<'a>) -> Vec<Arc<str>> {
-        for (at, name) in names.iter().enumerate() {
+        let names = self.once(names);
+        for name in &names {
             to.named.insert(name.as_str());
-            if let Some(first) = names[..at].iter().find(|other| *other == name) {
-                let problem = self
-                    .error(name, format!("{} is listed twice", quoted(name)))
-                    .help("keep one of the two")
-                    .see("listed here", self.place(first.span()));
-                self.problems.push(problem);
-            } else if !to.defined.contains(&name.as_str()) && !self.lost.touches(&[to.kind, name]) {
-                let kind = to.kind;
-                let help = if kind == "gateway" && **name == "any" && names.len() == 1 {
-                    "write `gateways = \"any\"`, without the brackets, if everyone may deliver".to_owned()
-                } else {
-                    match meant(name, to.defined.iter().copied()) {
-                        Some(defined) => format!("did you mean `{defined}`?"),
-                        None => format!("write a table {}", header(&[kind, name])),
-                    }
-                };
-                let problem = self.error(name, format!("there is no {kind} {}", quoted(name))).help(help);
-                self.problems.push(problem);
+            if to.is_defined(name) || self.lost.touches(&[to.kind, name]) {
+                continue;
             }
+            let help = if to.kind == "gateway" && name.as_str() == "any" {
+                "write `gateways = \"any\"`, without brackets, if everyone may deliver".to_owned()
+            } else {
+                match meant(name, to.defined.iter().map(|defined| defined.as_str())) {
+                    Some(defined) => format!("did you mean `{defined}`?"),
+                    None => format!("write a table {}", header(&[to.kind, name])),
+                }
+            };
+            self.error(name, format!("there is no {} {}", to.kind, quoted(name)), help);
         }
-        names.iter().map(|name| Arc::from(name.as_str())).collect()
+        names.into_iter().map(|name| Arc::from(name.as_str())).collect()
     }
 
     /// Tables that no domain names.
-    fn unused<T>(&mut self, tables: &Named<T>, references: &References<'_>) {
-        if self.lost.touches(&["domain"]) {
+    fn unused(&mut self, references: &References<'_>) {
+        let References { kind, key, defined, named } = references;
+        if self.lost.in_a_domain(key) {
             return;
         }
-        for name in tables.keys().filter(|name| !references.named.contains(name.as_str())) {
-            let kind = references.kind;
-            let plural = if kind == "gateway" { "gateways" } else { "directories" };
-            let problem = self
-                .warning(name, format!("no domain uses the {kind} {}", quoted(name)))
-                .help(format!("name it under `{plural}` of a domain, or take it out"));
-            self.problems.push(problem);
+        for name in defined.iter().filter(|name| !named.contains(name.as_str())) {
+            let what = format!("no domain uses the {kind} {}", quoted(name));
+            self.warning(name, what, format!("name it under `{key}` of a domain, or take it out"));
         }
     }
 
     fn subaddress(&mut self, written: &Placed<String>) -> Box<str> {
-        // What stands in a local part without quotes (RFC 5321 4.1.2), letters and digits apart.
+        // What may stand in a local part without quotes (RFC 5321 4.1.2), letters and digits apart.
         let fits = |c: char| c.is_ascii_punctuation() && !"\"(),:;<>@[\\]".contains(c);
         if let Some(c) = written.chars().find(|&c| !fits(c)) {
-            let problem = self
-                .error(
-                    written,
-                    format!("{} cannot part a subaddress from its mailbox", quoted(&c.to_string())),
-                )
-                .help("write one or more of ! # $ % & ' * + - . / = ? ^ _ ` { | } ~, or \"\" to turn it off");
-            self.problems.push(problem);
+            let what = format!("{} cannot part a subaddress from its mailbox", quoted(&c.to_string()));
+            let help = "write some of ! # $ % & ' * + - . / = ? ^ _ ` { | } ~, or \"\" to turn it off";
+            self.error(written, what, help);
         }
         written.as_str().into()
     }

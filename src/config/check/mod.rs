@@ -7,6 +7,7 @@ mod loops;
 mod milter;
 mod named;
 mod replies;
+mod socket;
 
 pub use loops::is_loop_id;
 
@@ -17,9 +18,8 @@ use super::settings::Config;
 use super::text::Text;
 use super::tree::{Lost, Tree};
 use super::wording::quoted;
-use super::{DataFile, Place, Problem, Problems};
+use super::{DataFile, Place, Problem, Problems, Severity};
 use crate::policy;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -38,14 +38,15 @@ pub(super) fn check(text: &Text, tree: Tree, problems: &mut Problems) -> Config 
     let mut check = Check { text, lost: &lost, problems };
     let gateways = check.gateways(&gateway);
     let directories = check.directories(&directory);
-    let replies = check.replies(&reply, None);
     let verdicts = domains::verdicts(&verdict, policy::Verdicts::default());
     let domains = check.domains(&domain, verdicts, &reply, &gateway, &directory);
+    let unlisted = check.unlisted(&unlisted, &reply);
+    check.use_of_replies(&reply, &replies::Use { domains: &domains, unlisted: Some(unlisted.verdict) });
     Config {
         state_dir: check.path(&state_dir),
-        milter: check.milter(milter.as_deref()),
+        milter: check.milter(milter.as_ref()),
         internal: check.internal(&internal),
-        unlisted: check.unlisted(&unlisted, replies),
+        unlisted,
         gateways,
         directories,
         domains,
@@ -54,51 +55,77 @@ pub(super) fn check(text: &Text, tree: Tree, problems: &mut Problems) -> Config 
 }
 
 impl Check<'_> {
-    fn place(&self, span: Option<Range<usize>>) -> Place {
-        self.text.place(span.unwrap_or_default())
+    /// Where something stands; a default stands at the beginning of the file.
+    fn place<T>(&self, at: &Placed<T>) -> Place {
+        self.text.place(at.span().unwrap_or_default())
     }
 
-    /// Where a table begins, or else the beginning of the file.
-    fn table_place(&self, key: &str) -> Place {
-        let name = format!("[{key}]");
-        let lines = self.text.as_str().split_inclusive('\n').scan(0, |at, line| {
-            let begin = *at;
-            *at += line.len();
-            Some((begin, line))
-        });
-        let found = lines.into_iter().find(|(_, line)| line.trim_start().starts_with(&name));
-        self.place(found.map(|(begin, line)| {
-            let begin = begin + line.len() - line.trim_start().len();
-            begin..begin + name.len()
-        }))
+    fn say<T>(
+        &mut self,
+        severity: Severity,
+        at: &Placed<T>,
+        what: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let place = self.place(at);
+        self.problems.push(Problem::new(severity, Some(place), what).help(help));
     }
 
-    fn error<T>(&self, at: &Placed<T>, message: impl Into<String>) -> Problem {
-        Problem::error(self.place(at.span()), message)
+    fn error<T>(&mut self, at: &Placed<T>, what: impl Into<String>, help: impl Into<String>) {
+        self.say(Severity::Error, at, what, help);
     }
 
-    fn warning<T>(&self, at: &Placed<T>, message: impl Into<String>) -> Problem {
-        Problem::warning(self.place(at.span()), message)
+    fn warning<T>(&mut self, at: &Placed<T>, what: impl Into<String>, help: impl Into<String>) {
+        self.say(Severity::Warning, at, what, help);
+    }
+
+    fn note<T>(&mut self, at: &Placed<T>, what: impl Into<String>, help: impl Into<String>) {
+        self.say(Severity::Note, at, what, help);
+    }
+
+    /// Something is there a second time.
+    fn twice<T>(&mut self, at: &Placed<T>, first: &Placed<T>, what: impl Into<String>) {
+        let problem = Problem::error(self.place(at), what).help("keep one of the two");
+        self.problems.push(problem.see("listed here", self.place(first)));
+    }
+
+    /// Says which elements of a list stand there before, and gives the others.
+    fn once<'p>(&mut self, list: &'p [Placed<String>]) -> Vec<&'p Placed<String>> {
+        let mut firsts: Vec<&Placed<String>> = Vec::new();
+        for written in list {
+            match firsts.iter().find(|first| **first == written) {
+                Some(first) => self.twice(written, first, format!("{} is listed twice", quoted(written))),
+                None => firsts.push(written),
+            }
+        }
+        firsts
+    }
+
+    /// Says that a list is empty, unless something was taken out of it.
+    fn not_empty<T>(&mut self, list: &Placed<Vec<T>>, path: &[&str], what: &str, help: &str) {
+        if list.is_empty() && !self.lost.touches(path) {
+            self.error(list, format!("the list is empty: {what}"), help);
+        }
     }
 
     /// A path, relative to the configuration file.
     fn path(&mut self, written: &Placed<String>) -> PathBuf {
         if written.is_empty() {
-            let problem = self.error(written, "the path is empty");
-            self.problems.push(problem);
+            self.error(written, "the path is empty", "write a path, relative to this file or absolute");
         }
         self.text.base().join(&**written)
     }
 
-    fn data_file(&mut self, written: &Placed<String>) -> DataFile {
-        DataFile { path: Arc::from(self.path(written)), named: self.place(written.span()) }
+    fn data_file(&mut self, written: &Placed<String>) -> Option<DataFile> {
+        let path = Arc::from(self.path(written));
+        (!written.is_empty()).then(|| DataFile { path, named: self.place(written) })
     }
 
     fn internal(&mut self, internal: &Internal) -> policy::Internal {
         let Internal { networks, authenticated } = internal;
         let mut list = NetworkList::default();
         for written in networks {
-            list.add(written, &self.place(written.span()), |problem| self.problems.push(problem));
+            list.add(written, &self.place(written), |problem| self.problems.push(problem));
         }
         for (network, place) in list.iter() {
             if network.prefix_len() == 0 {
@@ -111,10 +138,11 @@ impl Check<'_> {
         policy::Internal { networks: networks.into_iter().collect(), authenticated: *authenticated }
     }
 
-    fn unlisted(&mut self, unlisted: &Unlisted, replies: policy::Replies) -> policy::Unlisted {
+    fn unlisted(&mut self, unlisted: &Unlisted, replies: &super::file::Replies) -> policy::Unlisted {
         let Unlisted { verdict } = unlisted;
         let standard = policy::Reason::NotOurDomain.default_verdict();
-        policy::Unlisted { verdict: verdict.as_ref().map_or(standard, |word| (**word).into()), replies }
+        let verdict = verdict.map_or(standard, Into::into);
+        policy::Unlisted { verdict, replies: self.replies(replies, None) }
     }
 
     /// A name of a gateway or directory: it appears in logs and reports.
@@ -122,10 +150,8 @@ impl Check<'_> {
         let fits = (1..=64).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
         if !fits {
-            let problem = self
-                .error(name, format!("{} cannot be a name", quoted(name)))
-                .help("a name has letters, digits, `.`, `-` and `_`, at most 64");
-            self.problems.push(problem);
+            let what = format!("{} cannot be a name", quoted(name));
+            self.error(name, what, "a name has letters, digits, `.`, `-` and `_`, at most 64");
         }
     }
 }
