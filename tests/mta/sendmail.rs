@@ -41,6 +41,7 @@ impl Sendmail {
         make_dir(&dir.join("mqueue"), 0o700);
         dir.write("service.switch", "hosts files\naliases files\npasswd files\n");
         dir.write("local-host-names", "");
+        dir.write("aliases", "nobody-but-me nobody\n");
         dir.write("virtusers", include_str!("virtusers"));
         let root = dir.path().display().to_string();
         let mut lines: Vec<String> = extra.sendmail.iter().map(|&line| line.to_owned()).collect();
