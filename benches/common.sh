@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Sourced by compare.sh and postfix.sh: builds what they run, starts servers on free loopback ports,
-# stops what was started, by pid, when the script ends. Needs cargo, cc and Debian's libmilter-dev.
+# stops what was started, by pid, when the script ends. POSTERN=PATH measures that binary instead of building
+# one, KEEP=1 keeps the working directory. Needs cargo, cc and Debian's libmilter-dev.
 
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -27,9 +28,9 @@ trap 'exit 130' INT TERM
 executable() { sed -n "s/.*\"name\":\"$1\".*\"executable\":\"\([^\"]*\)\".*/\1/p" "$WORK/cargo.json" | tail -1; }
 
 build() {
-  cargo build --release --bin postern --message-format=json >"$WORK/cargo.json"
-  cargo bench --no-run --bench load --bench bare_loop --message-format=json >>"$WORK/cargo.json"
-  POSTERN=$(executable postern) LOAD=$(executable load) BARE=$(executable bare_loop)
+  cargo bench --no-run --bench load --bench bare_loop --message-format=json >"$WORK/cargo.json"
+  [ -n "${POSTERN:-}" ] || cargo build --release --bin postern --message-format=json >>"$WORK/cargo.json"
+  POSTERN=${POSTERN:-$(executable postern)} LOAD=$(executable load) BARE=$(executable bare_loop)
   cc -O2 -o "$WORK/noop" benches/peers/noop.c -lmilter -lpthread
   cc -O2 -o "$WORK/equal_job" benches/peers/equal_job.c -lmilter -lpthread
 }

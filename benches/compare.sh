@@ -62,7 +62,7 @@ answers "$ADDRESS" "$PID" libmilter >/dev/null
 for runtime in multi current; do
   address "bare-$runtime"
   start "bare-$runtime" "$BARE" --listen "$ADDRESS" --answer "$ANSWER" --runtime "$runtime" \
-    --header 'X-Postern-Loop: mx.example.net'
+    --quickack silent --header 'X-Postern-Loop: mx.example.net'
   AT[bare-$runtime]=$ADDRESS PIDOF[bare-$runtime]=$PID
   answers "$ADDRESS" "$PID" "bare-$runtime" >/dev/null
 done
@@ -83,7 +83,7 @@ done
 
 middle() { field "$2" <"$WORK/$1.json" | spread | cut -d' ' -f1; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
-printf '| %-25s | %5s | %22s | %6s | %18s | %6s | %8s | %8s | %8s |\n' server trips 'messages/s (min-max)' : C \
+printf '| %-25s | %5s | %22s | %6s | %18s | %6s | %8s | %8s | %8s |\n' server trips 'messages/s (min-max)' ': C' \
   'CPU us a message' ': C' 'p50 us' 'p99 us' 'peak MiB'
 echo '|---|---|---|---|---|---|---|---|---|'
 BASE_RATE=$(middle libmilter messages_per_second) BASE_CPU=$(middle libmilter cpu_us_per_message)

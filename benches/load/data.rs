@@ -10,6 +10,7 @@ use std::{
     io::{self, BufWriter, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::Path,
+    sync::LazyLock,
 };
 
 pub(crate) const MAX_NETWORKS: u32 = 4096;
@@ -26,22 +27,24 @@ pub(crate) const DOMAINS: [&str; 8] = [
     "oakfield.example",
 ];
 
-const FIRST: [&str; 40] = [
-    "anna", "bernd", "carla", "daniel", "elena", "farid", "grace", "henrik", "irina", "jonas", "katharina",
-    "li", "maria", "nils", "olga", "paul", "quentin", "rosa", "stefan", "tanja", "ulrich", "vera", "walter",
-    "xenia", "yusuf", "zoe", "alexander", "beatrice", "christopher", "dorothea", "emil", "francesca", "georg",
-    "hannah", "ibrahim", "johanna", "karl-heinz", "leonie", "mohammed", "nora",
-];
+static FIRST: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    "anna bernd carla daniel elena farid grace henrik irina jonas katharina li maria nils olga paul \
+     quentin rosa stefan tanja ulrich vera walter xenia yusuf zoe alexander beatrice christopher \
+     dorothea emil francesca georg hannah ibrahim johanna karl-heinz leonie mohammed nora"
+        .split(' ')
+        .collect()
+});
 
-const LAST: [&str; 60] = [
-    "abel", "becker", "castellani", "dietrich", "eriksen", "fischer", "garcia", "hoffmann", "ivanov", "jansen",
-    "kowalski", "lehmann", "mueller", "nguyen", "oconnor", "petersen", "quandt", "rossi", "schmidt", "thompson",
-    "ulbrich", "vogel", "wagner", "xu", "yilmaz", "zimmermann", "andersson", "bauer", "carvalho", "dubois",
-    "ellison", "fontaine", "gruber", "haddad", "iversen", "jimenez", "kaiser", "lindqvist", "mayer-landrut",
-    "novak", "oezdemir", "papadopoulos", "quist", "richter", "schwarzenberger", "tanaka", "unterberg",
-    "vandenberg", "weissmann", "young", "zielinski", "adeyemi", "blackwood", "chaudhary", "dominguez",
-    "eisenhower", "fitzgerald", "goldschmidt", "hutchinson", "imhof",
-];
+static LAST: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    "abel becker castellani dietrich eriksen fischer garcia hoffmann ivanov jansen kowalski lehmann \
+     mueller nguyen oconnor petersen quandt rossi schmidt thompson ulbrich vogel wagner xu yilmaz \
+     zimmermann andersson bauer carvalho dubois ellison fontaine gruber haddad iversen jimenez kaiser \
+     lindqvist mayer-landrut novak oezdemir papadopoulos quist richter schwarzenberger tanaka \
+     unterberg vandenberg weissmann young zielinski adeyemi blackwood chaudhary dominguez eisenhower \
+     fitzgerald goldschmidt hutchinson imhof"
+        .split(' ')
+        .collect()
+});
 
 /// Names times domains; from there on a number is added to the local part.
 const PEOPLE: u32 = 40 * 60;

@@ -4,8 +4,9 @@
 //! At the end each carries one message, so that a session that was lost or forgotten meanwhile is seen.
 
 use crate::{
-    dialogue::{Content, Dialogue, Next, Outcome},
+    dialogue::{Dialogue, Next, Outcome},
     drive::{Job, Target},
+    message::Content,
     wire::Negotiated,
 };
 use std::{
@@ -46,7 +47,8 @@ impl Held {
             };
             let mut dialogue = Dialogue::new(content.clone());
             dialogue.open(None);
-            converse(&mut *stream, &mut dialogue, &mut held.known).map_err(|e| format!("held {index}: {e}"))?;
+            converse(&mut *stream, &mut dialogue, &mut held.known)
+                .map_err(|e| format!("held {index}: {e}"))?;
             held.sessions.push((stream, dialogue));
         }
         Ok(held)

@@ -27,7 +27,7 @@ impl Session {
     fn reply(&mut self, class: char) -> Result<(), String> {
         loop {
             self.line.clear();
-            self.reader.read_line(&mut self.line).map_err(|e| e.to_string())?;
+            self.reader.read_line(&mut self.line).map_err(|e| format!("no answer from the MTA: {e}"))?;
             match self.line.as_bytes().get(3) {
                 Some(b'-') => {}
                 _ if self.line.starts_with(class) => return Ok(()),
@@ -40,12 +40,17 @@ impl Session {
 /// Milliseconds of each mail, in ascending order.
 pub(crate) fn run(to: SocketAddr, mails: u32, from: &str, rcpt: &str) -> Result<Vec<f64>, String> {
     let stream = TcpStream::connect(to).map_err(|e| format!("{to}: {e}"))?;
-    stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(PATIENCE))).map_err(|e| e.to_string())?;
+    stream
+        .set_nodelay(true)
+        .and_then(|()| stream.set_read_timeout(Some(PATIENCE)))
+        .map_err(|e| e.to_string())?;
     let mut session = Session { reader: BufReader::new(stream), line: String::new() };
     let mut data = format!("From: {from}\r\nTo: {rcpt}\r\nSubject: one idle session\r\n");
     data.push_str("Date: Sat, 21 Nov 2026 18:00:00 +0000\r\nMessage-ID: <1.load@client.example>\r\n");
-    for index in 0..5 {
-        data.push_str(&format!("X-Field-{index}: an ordinary header value of some length\r\n"));
+    for name in ["A", "B", "C", "D", "E"] {
+        data.push_str("X-Field-");
+        data.push_str(name);
+        data.push_str(": an ordinary header value of some length\r\n");
     }
     data.push_str("\r\nHello.\r\n.\r\n");
     session.reply('2')?;

@@ -147,7 +147,8 @@ impl Negotiated {
     /// Reads the payload of the milter's `O` packet as Postfix does; what Postfix would refuse is an error.
     pub(crate) fn parse(payload: &[u8]) -> Result<Self, String> {
         let mut fields = payload.chunks_exact(4).map(|f| u32::from_be_bytes([f[0], f[1], f[2], f[3]]));
-        let (Some(version), Some(actions), Some(protocol)) = (fields.next(), fields.next(), fields.next()) else {
+        let (Some(version), Some(actions), Some(protocol)) = (fields.next(), fields.next(), fields.next())
+        else {
             return Err(format!("negotiation answer of {} bytes", payload.len()));
         };
         if version > OFFER_VERSION || actions & !OFFER_ACTIONS != 0 {

@@ -81,7 +81,8 @@ const MAX_PACKET: usize = 65_536;
 impl Plan {
     fn new(args: &Args) -> Self {
         let payload = unhex(&args.answer).expect("--answer is hex");
-        let protocol: [u8; 4] = payload.get(8..12).and_then(|b| b.try_into().ok()).expect("--answer: 12 bytes");
+        let protocol: [u8; 4] =
+            payload.get(8..12).and_then(|b| b.try_into().ok()).expect("--answer: 12 bytes");
         let protocol = u32::from_be_bytes(protocol);
         let mut answered = [false; 256];
         for (letter, bits) in SILENT {
