@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! The configuration file as checked values, and every problem in it.
+//!
+//! One function reads files. Text becomes a tree (TOML), the tree becomes the types of the file (serde), those become
+//! [`Config`] (checks). Each step says everything that is wrong and goes on with what is left. The files that
+//! the configuration names are read through [`DataFile`] by the rooms that know what is in them.
+
+mod check;
+mod data_file;
+mod file;
+mod networks;
+mod placed;
+mod problem;
+mod render;
+mod settings;
+mod source;
+mod syntax;
+mod table;
+mod text;
+mod tree;
+mod wording;
+
+pub use check::is_loop_id;
+pub use data_file::{DataFile, Entry, FileProblems};
+pub use networks::NetworkList;
+pub use problem::{Place, Problem, Problems, See, Severity};
+pub use settings::{Config, Directory, DirectorySource, Domain, Gateway, Listen, Loops, Milter, Source};
+pub use source::ReadError;
+
+use std::path::Path;
+use text::Text;
+
+/// Reads a configuration file. What it holds is to be used only if there are no errors among `problems`; it is there
+/// all the same where possible, so that the files it names can be searched for problems too.
+///
+/// # Errors
+/// When the file cannot be read at all; `problems` says so too.
+pub fn read(path: &Path, problems: &mut Problems) -> Result<Option<Config>, ReadError> {
+    let text =
+        Text::read(path, problems).inspect_err(|error| problems.push(text::unreadable(path, error)))?;
+    Ok(tree::read(&text, problems).map(|tree| check::check(&text, tree, problems)))
+}

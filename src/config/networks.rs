@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! A list of networks as somebody wrote it: what is malformed, imprecise, suspiciously wide or there twice.
+
+use super::wording::quoted;
+use super::{Place, Problem};
+use crate::mail::{Network, NetworkError};
+use std::net::IpAddr;
+
+/// An IPv4 network with a shorter prefix than this is suspicious.
+const WIDE_V4: u8 = 8;
+/// An IPv6 network with a shorter prefix than this is suspicious.
+const WIDE_V6: u8 = 16;
+
+/// Networks with their places.
+#[derive(Debug, Default)]
+pub struct NetworkList {
+    entries: Vec<(Network, Place)>,
+}
+
+impl NetworkList {
+    /// Reads one network and says what is wrong with it.
+    pub fn add(&mut self, written: &str, place: &Place, mut say: impl FnMut(Problem)) {
+        let parsed = match Network::parse(written) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                say(Problem::error(place.clone(), format!("{} is {}", quoted(written), what(&error)))
+                    .help(instead(written, &error)));
+                return;
+            }
+        };
+        let network = parsed.network;
+        if parsed.host_bits {
+            let what = format!("{} has bits set beyond its prefix; {network} is used", quoted(written));
+            say(Problem::warning(place.clone(), what)
+                .help(format!("write `{network}`, or the address without a prefix for one machine alone")));
+        }
+        let wide = match network.first() {
+            IpAddr::V4(_) => WIDE_V4,
+            IpAddr::V6(_) => WIDE_V6,
+        };
+        if network.prefix_len() < wide {
+            say(Problem::warning(place.clone(), format!("`{network}` is a very wide network"))
+                .help(format!("networks of one operator are seldom wider than /{wide}; check the prefix")));
+        }
+        self.entries.push((network, place.clone()));
+    }
+
+    /// The networks so far.
+    pub fn iter(&self) -> impl Iterator<Item = &(Network, Place)> {
+        self.entries.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// All networks; says which of them another one holds already.
+    pub fn finish(mut self, mut say: impl FnMut(Problem)) -> Vec<Network> {
+        // By first address, wide before narrow, so that each network follows the one that holds it.
+        self.entries.sort_by_key(|(network, _)| (network.first(), network.prefix_len()));
+        let mut around: Vec<&(Network, Place)> = Vec::new();
+        for entry in &self.entries {
+            let (network, place) = entry;
+            while around.last().is_some_and(|(outer, _)| outer.last() < network.first()) {
+                around.pop();
+            }
+            if let Some((outer, first)) = around.last() {
+                let what = if outer == network {
+                    format!("`{network}` is listed twice")
+                } else {
+                    format!("`{network}` lies in `{outer}`, which is listed too")
+                };
+                say(Problem::warning(place.clone(), what)
+                    .help("keep one of the two")
+                    .see("listed here", first.clone()));
+            }
+            around.push(entry);
+        }
+        self.entries.into_iter().map(|(network, _)| network).collect()
+    }
+}
+
+fn what(error: &NetworkError) -> &'static str {
+    match error {
+        NetworkError::Malformed => "no IP address or network",
+        NetworkError::BadPrefix { .. } => "no network: its prefix length is wrong",
+    }
+}
+
+fn instead(written: &str, error: &NetworkError) -> String {
+    match error {
+        NetworkError::BadPrefix { max } => match written.split_once('/') {
+            Some((_, mask)) if mask.parse::<IpAddr>().is_ok() => {
+                "write the mask as a prefix length: 255.255.255.0 is /24".to_owned()
+            }
+            Some(_) | None => format!("a prefix length is a number from 0 to {max}"),
+        },
+        NetworkError::Malformed => {
+            let before = written.trim();
+            if let Some((first, last)) = before.split_once('-')
+                && first.trim().parse::<IpAddr>().is_ok()
+                && last.trim().parse::<IpAddr>().is_ok()
+            {
+                return "write a range as networks with a prefix, such as 192.0.2.0/24".to_owned();
+            }
+            if before != written && Network::parse(before).is_ok() {
+                return format!("write `{before}` without blanks");
+            }
+            "write an address or a network with its prefix length: 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32"
+                .to_owned()
+        }
+    }
+}

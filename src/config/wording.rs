@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! Serde's errors in an administrator's words, with what to write instead.
+
+use super::tree::ELEMENT;
+use super::{Place, Problem};
+use crate::mail::Escaped;
+use toml::de::DeValue;
+
+/// Names that are at least this similar (Jaro-Winkler, 0 to 1) are taken for misspellings of one another.
+const SIMILAR: f64 = 0.8;
+
+/// A text from the file, safe to print.
+pub(super) fn quoted(text: &str) -> String {
+    format!("`{}`", Escaped(text.as_bytes()))
+}
+
+/// The known name that was probably meant.
+pub(super) fn meant<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let written = written.to_lowercase();
+    known
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(&written, &name.to_lowercase()), name))
+        .filter(|&(similarity, _)| similarity >= SIMILAR)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+/// "did you mean this?", or all that there is to choose from.
+pub(super) fn meant_or_all<'a>(written: &str, known: &[&'a str], what: &str) -> String {
+    match meant(written, known.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("{what} {}", list(known)),
+    }
+}
+
+/// `a`, `b` and `c`.
+pub(super) fn list(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// A table's name as it is written in the file.
+pub(super) fn header(path: &[impl AsRef<str>]) -> String {
+    let keys: Vec<String> = path.iter().map(|key| bare_or_quoted(key.as_ref())).collect();
+    format!("[{}]", keys.join("."))
+}
+
+fn bare_or_quoted(key: &str) -> String {
+    let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if bare { key.to_owned() } else { format!("\"{}\"", Escaped(key.as_bytes())) }
+}
+
+/// A message without further knowledge.
+pub(super) fn plain(message: &str) -> String {
+    format!("not understood: {message}")
+}
+
+/// A serde error at a place, about the value that stood under `path`.
+pub(super) fn problem(place: Place, message: &str, path: &[String], taken: &DeValue<'_>) -> Problem {
+    if message.starts_with("unknown field") {
+        return unknown_key(place, message, path, taken);
+    }
+    if message.starts_with("unknown variant") {
+        let written = taken.as_str().unwrap_or_default();
+        let known = backticked(message.split_once("expected").map_or("", |(_, known)| known));
+        let what = format!("{} is none of the words for `{}`", quoted(written), key_of(path));
+        return Problem::error(place, what).help(meant_or_all(written, &known, "write one of"));
+    }
+    let Some(wanted) = Wanted::of(message) else {
+        return Problem::error(place, plain(message));
+    };
+    let what = if path.last().is_some_and(|key| key == ELEMENT) {
+        format!("an element of `{}` must be {}, not {}", key_of(path), wanted.words(), kind(taken))
+    } else {
+        format!("`{}` must be {}, not {}", key_of(path), wanted.words(), kind(taken))
+    };
+    Problem::error(place, what).help(wanted.instead(path, taken))
+}
+
+fn unknown_key(place: Place, message: &str, path: &[String], taken: &DeValue<'_>) -> Problem {
+    let known = backticked(message.split_once("expected").map_or("", |(_, known)| known));
+    let (key, table) = path.split_last().map_or(("", path), |(key, table)| (key.as_str(), table));
+    if let [first, rest @ ..] = path
+        && first == "domain"
+        && rest.len() > 1
+        && taken.is_table()
+    {
+        // `[domain.example.com]` is a table `com` in a table `example`.
+        let mut name = rest.join(".");
+        let mut inner = taken;
+        while let Some((key, only)) = inner.as_table().filter(|t| t.len() == 1).and_then(|t| t.iter().next())
+            && only.get_ref().is_table()
+            && !known.contains(&key.get_ref().as_ref())
+        {
+            name = format!("{name}.{}", key.get_ref());
+            inner = only.get_ref();
+        }
+        return Problem::error(place, "a domain name with dots must stand in quotes")
+            .help(format!("write {}", header(&["domain", &name])));
+    }
+    let what = if table.is_empty() {
+        format!("there is no key or table {}", quoted(key))
+    } else {
+        format!("there is no key {} in {}", quoted(key), header(table))
+    };
+    Problem::error(place, what).help(meant_or_all(key, &known, "there are"))
+}
+
+/// The last key of a path.
+fn key_of(path: &[String]) -> String {
+    let key = path.iter().rev().find(|key| *key != ELEMENT);
+    key.map(|key| Escaped(key.as_bytes()).to_string()).unwrap_or_default()
+}
+
+/// Everything that serde put between backticks.
+fn backticked(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// What a key takes.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Text,
+    Word,
+    Number,
+    Boolean,
+    List,
+    Table,
+    Gateways,
+}
+
+impl Wanted {
+    fn of(message: &str) -> Option<Self> {
+        if message.starts_with("wanted string or table") || message.starts_with("wanted exactly 1 element") {
+            return Some(Self::Word);
+        }
+        if message.starts_with("integer number overflowed") {
+            return Some(Self::Number);
+        }
+        let (_, expected) = message.rsplit_once("expected ")?;
+        match expected {
+            "a string" => Some(Self::Text),
+            "i64" => Some(Self::Number),
+            "a boolean" => Some(Self::Boolean),
+            "a sequence" => Some(Self::List),
+            "a map" => Some(Self::Table),
+            other if other.starts_with("a list of gateway names") => Some(Self::Gateways),
+            _ => None,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Text => "a text in quotes",
+            Self::Word => "a word in quotes",
+            Self::Number => "a whole number",
+            Self::Boolean => "true or false",
+            Self::List => "a list",
+            Self::Table => "a table",
+            Self::Gateways => "a list of gateways, or \"any\"",
+        }
+    }
+
+    fn instead(self, path: &[String], taken: &DeValue<'_>) -> String {
+        let key = key_of(path);
+        let text = match taken {
+            DeValue::String(text) => Some(Escaped(text.as_bytes()).to_string()),
+            DeValue::Integer(number) => Some(number.to_string()),
+            DeValue::Boolean(truth) => Some(truth.to_string()),
+            DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
+        };
+        let element = path.last().is_some_and(|key| key == ELEMENT);
+        let text = text.as_deref();
+        match self {
+            Self::Text | Self::Word if element => format!("write \"{}\"", text.unwrap_or("...")),
+            Self::Text | Self::Word => format!("write `{key} = \"{}\"`", text.unwrap_or("...")),
+            Self::Number => match text.filter(|text| text.parse::<i64>().is_ok()) {
+                Some(number) => format!("write `{key} = {number}`"),
+                None => format!("write a number without quotes after `{key} =`"),
+            },
+            Self::Boolean => match text {
+                Some("true" | "yes" | "on" | "1") => format!("write `{key} = true`"),
+                Some("false" | "no" | "off" | "0") => format!("write `{key} = false`"),
+                Some(_) | None => format!("write `{key} = true` or `{key} = false`"),
+            },
+            Self::List | Self::Gateways => format!("write `{key} = [\"{}\"]`", text.unwrap_or("...")),
+            Self::Table => match path {
+                [one] if matches!(one.as_str(), "gateway" | "directory" | "domain") => {
+                    format!("write a line {} and its keys below it", header(&[one, "NAME"]).replace('"', ""))
+                }
+                path => format!("write a line {} and its keys below it", header(path)),
+            },
+        }
+    }
+}

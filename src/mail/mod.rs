@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! Ground floor: mail's own types. Text becomes one of these at the edge, and only these are
+//! compared, hashed, stored or decided upon. Nothing here does I/O, and nothing here knows Postern's policy.
+
+mod client;
+mod domain;
+mod domain_table;
+mod escape;
+mod header;
+mod mailbox;
+mod mailbox_set;
+mod network;
+mod network_set;
+mod path;
+mod queue_id;
+mod recipient;
+mod reply;
+mod session;
+
+pub use client::{Client, parse_client_address};
+pub use domain::{Domain, DomainError, DomainPattern, Host};
+pub use domain_table::DomainTable;
+pub use escape::{Escaped, header_value};
+pub use header::{HeaderFacts, HeaderToRemove, LOOP_HEADER, TAG_HEADER};
+pub use mailbox::{AddressError, LocalPart, Mailbox};
+pub use mailbox_set::{MailboxSet, MailboxSetBuilder};
+pub use network::{Network, NetworkError, ParsedNetwork};
+pub use network_set::NetworkSet;
+pub use path::ReversePath;
+pub use queue_id::QueueId;
+pub use recipient::Recipient;
+pub use reply::{EnhancedCode, Reply, ReplyClass, ReplyError, ReplyText};
+pub use session::{Message, Session};

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! Policy: pure functions from facts to a verdict. No clock, no log, no I/O, no async; the gate calls, records and counts.
+//!
+//! [`Policy`] is one immutable picture of everything that a decision needs. [`recipient`] decides about one
+//! recipient at RCPT, [`headers`] about a message whose headers are known, in the order that `README.md` gives.
+
+mod decide;
+mod decision;
+mod finding;
+mod reason;
+mod replies;
+mod rules;
+mod verdict;
+
+pub use decide::{headers, overdue, recipient};
+pub use decision::Decision;
+pub use finding::{Answer, Check, Entry, Finding, Rule};
+pub use reason::Reason;
+pub use replies::Replies;
+pub use rules::{Directory, DomainPolicy, Gateway, Internal, LoopRule, Policy, Source, Unlisted, Verdicts};
+pub use verdict::{Mode, Verdict};
+
+#[cfg(test)]
+mod tests;
