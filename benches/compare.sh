@@ -12,6 +12,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 RUNS=5 MESSAGES=20000 CONCURRENCY=16 UNIX=
+THREADS=2                                    # of the driver, so that both cores are always busy
 while [ $# -gt 0 ]; do
   case $1 in
     --runs) RUNS=$2; shift 2 ;;
@@ -69,7 +70,8 @@ done
 
 KINDS="libmilter postern bare-multi bare-current"
 one() { # KIND MESSAGES
-  "$LOAD" run --to "${AT[$1]}" --pid "${PIDOF[$1]}" --messages "$2" --concurrency "$CONCURRENCY" --quick-ack --json ||
+  "$LOAD" run --to "${AT[$1]}" --pid "${PIDOF[$1]}" --messages "$2" --concurrency "$CONCURRENCY" --threads $THREADS \
+    --quick-ack --json ||
     { "$LOAD" run --to "${AT[$1]}" --messages 100 --quick-ack >&2; die "$1 answered wrong"; }
 }
 for kind in $KINDS; do one "$kind" 1000 >/dev/null; done
