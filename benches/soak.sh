@@ -32,7 +32,7 @@ resident() { awk '/VmRSS/ { print $2 }' "/proc/$PID/status"; }
 descriptors() { ls "/proc/$PID/fd" | wc -l; }
 FDS=$(descriptors) MISSED=0
 round() { # MESSAGES
-  "$LOAD" run --to "$ADDRESS" --pid "$PID" --messages "$1" --held "$HELD" --mix mixed --reload-every 1 || MISSED=1
+  "$LOAD" run --to "$ADDRESS" --pid "$PID" --messages "$1" --held "$HELD" --mix mixed --reuse 2 --reload-every 1 || MISSED=1
 }
 round $((MESSAGES / 4))
 LEVEL=$(resident)
