@@ -96,14 +96,20 @@ pub fn begin(format: Format, threshold: Threshold) -> io::Result<Log> {
     let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::from(threshold)).with_writer(writer);
     match format {
         Format::Journal => builder.event_format(JournalEntry).init(),
-        Format::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
+        Format::Json => {
+            builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
+        }
         Format::Auto | Format::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
     }
     Ok(Log { _worker: worker, dropped })
 }
 
 fn queue(sink: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
-    NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUE).thread_name("postern-log").finish(sink)
+    NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(QUEUE)
+        .thread_name("postern-log")
+        .finish(sink)
 }
 
 /// Sends each write as one datagram to the journal.
@@ -148,7 +154,11 @@ where
         let mut fields = JournalFields::default();
         event.record(&mut fields);
         let JournalFields { message, summary, fields } = fields;
-        writeln!(out, "PRIORITY={priority}\nSYSLOG_IDENTIFIER=postern\nTARGET={}", event.metadata().target())?;
+        writeln!(
+            out,
+            "PRIORITY={priority}\nSYSLOG_IDENTIFIER=postern\nTARGET={}",
+            event.metadata().target()
+        )?;
         writeln!(out, "MESSAGE={message}{summary}")?;
         out.write_str(&fields)
     }
@@ -207,8 +217,13 @@ mod tests {
         let entry = str::from_utf8(&entry[..length]).unwrap();
         std::fs::remove_file(path).unwrap();
         for line in [
-            "PRIORITY=4", "SYSLOG_IDENTIFIER=postern", "POSTERN_QUEUE_ID=A1", "POSTERN_HELO=a MESSAGE=forged",
-            "POSTERN_REF=4QJ7", "POSTERN_COUNT=3", "MESSAGE=verdict queue_id=A1 helo=a MESSAGE=forged ref=4QJ7 count=3",
+            "PRIORITY=4",
+            "SYSLOG_IDENTIFIER=postern",
+            "POSTERN_QUEUE_ID=A1",
+            "POSTERN_HELO=a MESSAGE=forged",
+            "POSTERN_REF=4QJ7",
+            "POSTERN_COUNT=3",
+            "MESSAGE=verdict queue_id=A1 helo=a MESSAGE=forged ref=4QJ7 count=3",
         ] {
             assert!(entry.lines().any(|l| l == line), "{line:?} in {entry:?}");
         }

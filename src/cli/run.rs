@@ -31,16 +31,16 @@ const TROUBLE_PAUSE: Duration = Duration::from_secs(10);
 
 /// Serves; the exit code is 0 after an orderly stop and 2 when there was nothing to serve.
 pub fn run(config: &Path, format: log::Format, threshold: log::Threshold) -> ExitCode {
-    let Assembled { problems, outcome } = assemble::assemble(config);
+    let Assembled { problems, outcome, found: _ } = assemble::assemble(config);
     super::print_problems(&problems);
     let Some((config_now, policy)) = outcome else {
-        return ExitCode::from(2);
+        return ExitCode::from(super::FAILED);
     };
     match serve(config, config_now, policy, format, threshold) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("postern: {error}");
-            ExitCode::from(2)
+            ExitCode::from(super::FAILED)
         }
     }
 }
@@ -53,7 +53,8 @@ fn serve(
     threshold: log::Threshold,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let sockets = bind(&config)?;
-    let log = log::begin(format, threshold).map_err(|error| format!("cannot reach the systemd journal: {error}"))?;
+    let log = log::begin(format, threshold)
+        .map_err(|error| format!("cannot reach the systemd journal: {error}"))?;
     let _pid_file = PidFile::write(&config.state_dir);
     make_room(config.milter.max_connections);
     let service = Arc::new(Service {
@@ -159,7 +160,10 @@ async fn welcome(service: Arc<Service>, socket: Socket, draining: Draining) {
             service.gate.count(Event::TooMany);
             if service.trouble.should_tell() {
                 let most = service.admission.inside();
-                tracing::warn!(connections = most, "too many connections: turned one away; see max_connections");
+                tracing::warn!(
+                    connections = most,
+                    "too many connections: turned one away; see max_connections"
+                );
             }
         }
         Some(error) => {
@@ -173,7 +177,13 @@ async fn welcome(service: Arc<Service>, socket: Socket, draining: Draining) {
 }
 
 /// Waits for signals until it is time to go, and goes.
-async fn attend(path: &Path, config: Config, service: &Arc<Service>, log: &Log, drain: Drain) -> io::Result<()> {
+async fn attend(
+    path: &Path,
+    config: Config,
+    service: &Arc<Service>,
+    log: &Log,
+    drain: Drain,
+) -> io::Result<()> {
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -217,14 +227,14 @@ async fn reload(path: &Path, config: Config, service: &Arc<Service>, log: &Log) 
     let owned = path.to_owned();
     let assembled = tokio::task::spawn_blocking(move || assemble::assemble(&owned)).await;
     let _ = sd_notify::notify(&[NotifyState::Ready]);
-    let Assembled { problems, outcome } = match assembled {
+    let Assembled { problems, outcome, found: _ } = match assembled {
         Ok(assembled) => assembled,
         Err(error) => {
             tracing::error!(%error, "reload failed; the old configuration stays in force");
             return config;
         }
     };
-    for problem in problems.iter() {
+    for problem in &problems {
         tracing::warn!(problem = %problem, "configuration");
     }
     let Some((new, policy)) = outcome else {
@@ -264,7 +274,8 @@ impl PidFile {
     fn write(state_dir: &Path) -> Self {
         let path = state_dir.join("postern.pid");
         let pid = std::process::id();
-        let written = std::fs::create_dir_all(state_dir).and_then(|()| std::fs::write(&path, format!("{pid}\n")));
+        let written =
+            std::fs::create_dir_all(state_dir).and_then(|()| std::fs::write(&path, format!("{pid}\n")));
         match written {
             Ok(()) => Self(Some(path)),
             Err(error) => {
