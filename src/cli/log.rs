@@ -4,20 +4,20 @@
 //! Events are handed to a thread of their own over a bounded queue, so that a slow disk or a full pipe never holds up
 //! a message; when the queue is full, lines are dropped and counted.
 
+use super::log_queue::{Queue, Writer as QueueWriter};
 use clap::ValueEnum;
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::net::UnixDatagram;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Lines that may wait to be written.
-const QUEUE: usize = 65_536;
+/// Octets of text written at once.
+const BUFFER: usize = 64 << 10;
 
 /// systemd's native socket (`systemd.journal-fields(7)`, "Native Journal Protocol").
 const JOURNAL: &str = "/run/systemd/journal/socket";
@@ -67,14 +67,14 @@ impl From<Threshold> for LevelFilter {
 /// Keeps the log going; what waits is written when it is dropped.
 #[derive(Debug)]
 pub struct Log {
-    _worker: WorkerGuard,
-    dropped: ErrorCounter,
+    queue: Queue,
+    _writer: QueueWriter,
 }
 
 impl Log {
     /// Lines dropped because the queue was full.
     pub fn dropped(&self) -> usize {
-        self.dropped.dropped_lines()
+        self.queue.dropped()
     }
 }
 
@@ -88,12 +88,16 @@ pub fn begin(format: Format, threshold: Threshold) -> io::Result<Log> {
         Format::Auto => Format::Text,
         chosen @ (Format::Text | Format::Json | Format::Journal) => chosen,
     };
-    let (writer, worker) = match format {
-        Format::Journal => queue(Journal::connect(JOURNAL)?),
-        Format::Auto | Format::Text | Format::Json => queue(io::stderr()),
+    let (queue, writer) = match format {
+        Format::Journal => Queue::begin(Journal::connect(JOURNAL)?)?,
+        Format::Auto | Format::Text | Format::Json => {
+            Queue::begin(io::BufWriter::with_capacity(BUFFER, io::stderr()))?
+        }
     };
-    let dropped = writer.error_counter();
-    let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::from(threshold)).with_writer(writer);
+    let for_events = queue.clone();
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::from(threshold))
+        .with_writer(move || for_events.clone());
     match format {
         Format::Journal => builder.event_format(JournalEntry).init(),
         Format::Json => {
@@ -101,15 +105,7 @@ pub fn begin(format: Format, threshold: Threshold) -> io::Result<Log> {
         }
         Format::Auto | Format::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
     }
-    Ok(Log { _worker: worker, dropped })
-}
-
-fn queue(sink: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
-    NonBlockingBuilder::default()
-        .lossy(true)
-        .buffered_lines_limit(QUEUE)
-        .thread_name("postern-log")
-        .finish(sink)
+    Ok(Log { queue, _writer: writer })
 }
 
 /// Sends each write as one datagram to the journal.
@@ -206,12 +202,13 @@ mod tests {
         let path = std::env::temp_dir().join(format!("postern-journal-{}", std::process::id()));
         let journal = UnixDatagram::bind(&path).unwrap();
         journal.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let (writer, worker) = queue(Journal::connect(path.to_str().unwrap()).unwrap());
-        let subscriber = tracing_subscriber::fmt().with_writer(writer).event_format(JournalEntry).finish();
+        let (queue, writer) = Queue::begin(Journal::connect(path.to_str().unwrap()).unwrap()).unwrap();
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(move || queue.clone()).event_format(JournalEntry).finish();
         tracing::subscriber::with_default(subscriber, || {
             tracing::warn!(queue_id = "A1", helo = "a\nMESSAGE=forged", r#ref = %"4QJ7", count = 3, "verdict");
         });
-        drop(worker);
+        drop(writer);
         let mut entry = [0; 2048];
         let length = journal.recv(&mut entry).unwrap();
         let entry = str::from_utf8(&entry[..length]).unwrap();

@@ -7,6 +7,7 @@ pub mod arguments;
 pub mod assemble;
 mod check;
 pub mod log;
+mod log_queue;
 mod run;
 
 use crate::config::Problems;
