@@ -31,12 +31,15 @@ const TROUBLE_PAUSE: Duration = Duration::from_secs(10);
 
 /// Serves; the exit code is 0 after an orderly stop and 2 when there was nothing to serve.
 pub(super) fn run(config: &Path, format: log::Format, threshold: log::Threshold) -> ExitCode {
+    // First of all: until it is caught, a signal ends the process, and reading much data takes a while.
+    let attentive = Attentive::new();
     let Assembled { problems, outcome, found: _ } = assemble::assemble(config);
     super::print_problems(&problems);
     let Some((config_now, policy)) = outcome else {
         return ExitCode::from(super::FAILED);
     };
-    match serve(config, config_now, policy, format, threshold) {
+    let served = attentive.map_err(Into::into);
+    match served.and_then(|attentive| serve(attentive, config, config_now, policy, format, threshold)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("postern: {error}");
@@ -45,7 +48,31 @@ pub(super) fn run(config: &Path, format: log::Format, threshold: log::Threshold)
     }
 }
 
+/// The main thread's runtime, and the signals that it has caught since.
+struct Attentive {
+    runtime: runtime::Runtime,
+    hang_up: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Attentive {
+    fn new() -> io::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let (hang_up, terminate, interrupt) = {
+            let _inside = runtime.enter();
+            (
+                signal(SignalKind::hangup())?,
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::interrupt())?,
+            )
+        };
+        Ok(Self { runtime, hang_up, terminate, interrupt })
+    }
+}
+
 fn serve(
+    attentive: Attentive,
     path: &Path,
     config: Config,
     policy: crate::policy::Policy,
@@ -69,8 +96,8 @@ fn serve(
     for socket in &sockets {
         tracing::info!(listen = socket.describe(), "listening");
     }
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(attend(path, config, &service, &log, drain))?;
+    let Attentive { runtime, hang_up, terminate, interrupt } = attentive;
+    runtime.block_on(attend([hang_up, terminate, interrupt], path, config, &service, &log, drain));
     // Workers hear it, or are gone.
     let _ = stop.send(true);
     for worker in workers {
@@ -178,15 +205,13 @@ async fn welcome(service: Arc<Service>, socket: Socket, draining: Draining) {
 
 /// Waits for signals until it is time to go, and goes.
 async fn attend(
+    [mut hang_up, mut terminate, mut interrupt]: [Signal; 3],
     path: &Path,
     config: Config,
     service: &Arc<Service>,
     log: &Log,
     drain: Drain,
-) -> io::Result<()> {
-    let mut hang_up = signal(SignalKind::hangup())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+) {
     let mut config = config;
     // Not run by systemd is fine.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
@@ -208,7 +233,6 @@ async fn attend(
         }
         () = either(&mut terminate, &mut interrupt) => tracing::warn!("told twice to stop; stopping at once"),
     }
-    Ok(())
 }
 
 async fn either(one: &mut Signal, other: &mut Signal) {
