@@ -92,6 +92,11 @@ impl<J: Judge> Door<J> {
         Self { judge: Arc::new(judge), drain, draining }
     }
 
+    /// A session's side of draining.
+    pub(crate) fn draining(&self) -> Draining {
+        self.draining.clone()
+    }
+
     /// One end of a connection that the door serves.
     pub(crate) fn connect(&self) -> (UnixStream, JoinHandle<()>) {
         let (ours, theirs) = UnixStream::pair().unwrap();
