@@ -81,7 +81,7 @@ fn serve(
     for socket in &sockets {
         tracing::info!(listen = socket.describe(), "listening");
     }
-    runtime.block_on(attend(path, config, &service, &log, drain, signals));
+    runtime.block_on(attend(path, config, sockets, &service, &log, drain, signals));
     // Workers hear it, or are gone.
     let _ = stop.send(true);
     for worker in workers {
@@ -190,6 +190,7 @@ async fn welcome(service: Arc<Service>, socket: Socket, draining: Draining) {
 async fn attend(
     path: &Path,
     mut config: Config,
+    sockets: Vec<BoundSocket>,
     service: &Arc<Service>,
     log: &Log,
     drain: Drain,
@@ -205,6 +206,9 @@ async fn attend(
         }
     }
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    // Workers let go of theirs too: an MTA that connects from now on is refused at once, and does not hang in the backlog
+    // of a server that will not serve it. A socket from systemd stays open there, for the next start.
+    drop(sockets);
     let limit = config.milter.drain_timeout;
     tracing::info!(connections = service.admission.inside(), limit = ?limit, "stopping; messages under way may finish");
     tokio::select! {
