@@ -4,6 +4,8 @@
 //! Events are handed to a thread of their own over a bounded queue, so that a slow disk or a full pipe never holds up
 //! a message; when the queue is full, lines are dropped and counted.
 
+use super::log_queue::{Queue, Writer as QueueWriter};
+use super::log_text::TextFields;
 use super::output;
 use clap::ValueEnum;
 use std::fmt::{self, Write as _};
@@ -11,15 +13,13 @@ use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Lines that may wait to be written.
-const QUEUE: usize = 65_536;
+/// Octets of text written at once.
+const BUFFER: usize = 64 << 10;
 
 /// systemd's native socket (`systemd.journal-fields(7)`, "Native Journal Protocol").
 const JOURNAL: &str = "/run/systemd/journal/socket";
@@ -69,14 +69,14 @@ impl From<Threshold> for LevelFilter {
 /// Keeps the log going; what waits is written when it is dropped.
 #[derive(Debug)]
 pub struct Log {
-    _worker: WorkerGuard,
-    dropped: ErrorCounter,
+    queue: Queue,
+    _writer: QueueWriter,
 }
 
 impl Log {
     /// Lines dropped because the queue was full.
     pub fn dropped(&self) -> usize {
-        self.dropped.dropped_lines()
+        self.queue.dropped()
     }
 }
 
@@ -85,16 +85,22 @@ impl Log {
 /// # Errors
 /// When the journal was asked for and cannot be reached.
 pub fn begin(format: Format, threshold: Threshold) -> io::Result<Log> {
-    let (format, (writer, worker)) = match format {
+    let (format, journal) = match format {
         Format::Auto => match Journal::connect(JOURNAL).ok().filter(|_| stderr_is_the_journal()) {
-            Some(journal) => (Format::Journal, queue(journal)),
-            None => (Format::Text, queue(io::stderr())),
+            Some(journal) => (Format::Journal, Some(journal)),
+            None => (Format::Text, None),
         },
-        Format::Journal => (format, queue(Journal::connect(JOURNAL)?)),
-        Format::Text | Format::Json => (format, queue(io::stderr())),
+        Format::Journal => (format, Some(Journal::connect(JOURNAL)?)),
+        Format::Text | Format::Json => (format, None),
     };
-    let dropped = writer.error_counter();
-    let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::from(threshold)).with_writer(writer);
+    let (queue, writer) = match journal {
+        Some(journal) => Queue::begin(journal)?,
+        None => Queue::begin(io::BufWriter::with_capacity(BUFFER, io::stderr()))?,
+    };
+    let for_events = queue.clone();
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::from(threshold))
+        .with_writer(move || for_events.clone());
     match format {
         Format::Journal => builder.event_format(JournalEntry).init(),
         Format::Json => {
@@ -104,15 +110,7 @@ pub fn begin(format: Format, threshold: Threshold) -> io::Result<Log> {
             builder.with_ansi(output::colour(&io::stderr())).fmt_fields(TextFields).init();
         }
     }
-    Ok(Log { _worker: worker, dropped })
-}
-
-fn queue(sink: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
-    NonBlockingBuilder::default()
-        .lossy(true)
-        .buffered_lines_limit(QUEUE)
-        .thread_name("postern-log")
-        .finish(sink)
+    Ok(Log { queue, _writer: writer })
 }
 
 /// Whether standard error is the journal's stream. The variable may have been inherited from a service whose child we
@@ -121,59 +119,6 @@ fn stderr_is_the_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
     nix::sys::stat::fstat(io::stderr())
         .is_ok_and(|about| stream == format!("{}:{}", about.st_dev, about.st_ino))
-}
-
-/// Writes fields as `name=value`, a value with blanks in quotes: what stands in one value is never taken for another.
-struct TextFields;
-
-impl<'w> FormatFields<'w> for TextFields {
-    fn format_fields<R: RecordFields>(&self, out: Writer<'w>, fields: R) -> fmt::Result {
-        let mut visitor = TextVisitor { out, first: true, written: Ok(()) };
-        fields.record(&mut visitor);
-        visitor.written
-    }
-}
-
-struct TextVisitor<'w> {
-    out: Writer<'w>,
-    first: bool,
-    written: fmt::Result,
-}
-
-impl TextVisitor<'_> {
-    fn write(&mut self, name: &str, value: &str) -> fmt::Result {
-        if !std::mem::take(&mut self.first) {
-            self.out.write_char(' ')?;
-        }
-        let is_message = name == "message";
-        if !is_message {
-            write!(self.out, "{}=", name.strip_prefix("r#").unwrap_or(name))?;
-        }
-        let quoted = !is_message && (value.is_empty() || value.contains([' ', '"', '=']));
-        if quoted {
-            self.out.write_char('"')?;
-        }
-        for c in value.chars() {
-            match c {
-                '"' if quoted => self.out.write_str("\\\"")?,
-                c if c.is_control() => write!(self.out, "{}", c.escape_default())?,
-                c => self.out.write_char(c)?,
-            }
-        }
-        if quoted { self.out.write_char('"') } else { Ok(()) }
-    }
-}
-
-impl Visit for TextVisitor<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.record_str(field, &format!("{value:?}"));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if self.written.is_ok() {
-            self.written = self.write(field.name(), value);
-        }
-    }
 }
 
 /// Sends each write as one datagram to the journal.
@@ -265,57 +210,18 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    /// A log in memory.
-    #[derive(Clone, Default)]
-    struct Memory(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
-
-    impl Write for Memory {
-        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(octets)
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn one_value_in_the_text_is_never_taken_for_another() {
-        let memory = Memory::default();
-        let sink = memory.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_writer(move || sink.clone())
-            .with_ansi(false)
-            .without_time()
-            .fmt_fields(TextFields)
-            .finish();
-        tracing::subscriber::with_default(subscriber, || {
-            tracing::info!(
-                helo = %"x applied=accept",
-                quoted = %"\"a\"",
-                line = %"a\nb\u{9b}c",
-                empty = %"",
-                plain = "seg",
-                r#ref = %"4QJ7",
-                count = 3,
-                "a verdict"
-            );
-        });
-        let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
-        let want = r#"a verdict helo="x applied=accept" quoted="\"a\"" line=a\nb\u{9b}c empty="" plain=seg ref=4QJ7 count=3"#;
-        assert!(text.ends_with(&format!("{want}\n")), "{text}");
-    }
-
     #[test]
     fn a_journal_entry_has_its_fields_and_one_line_each() {
         let path = std::env::temp_dir().join(format!("postern-journal-{}", std::process::id()));
         let journal = UnixDatagram::bind(&path).unwrap();
         journal.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let (writer, worker) = queue(Journal::connect(path.to_str().unwrap()).unwrap());
-        let subscriber = tracing_subscriber::fmt().with_writer(writer).event_format(JournalEntry).finish();
+        let (queue, writer) = Queue::begin(Journal::connect(path.to_str().unwrap()).unwrap()).unwrap();
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(move || queue.clone()).event_format(JournalEntry).finish();
         tracing::subscriber::with_default(subscriber, || {
             tracing::warn!(queue_id = "A1", helo = "a\nMESSAGE=forged", r#ref = %"4QJ7", count = 3, "verdict");
         });
-        drop(worker);
+        drop(writer);
         let mut entry = [0; 2048];
         let length = journal.recv(&mut entry).unwrap();
         let entry = str::from_utf8(&entry[..length]).unwrap();

@@ -13,6 +13,8 @@ mod expectation;
 mod generate;
 mod live;
 pub mod log;
+mod log_queue;
+mod log_text;
 mod man;
 mod manual;
 mod output;

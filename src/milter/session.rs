@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! The state machine of one milter session: a packet in, what is answered out. No I/O.
 //!
-//! Which packet may follow which is libmilter's order, with two freedoms that real MTAs need: more recipients may come
-//! after a DATA that another milter refused, and a message may end without headers or their end. A packet out of order
-//! ends the message under way, and is then taken as the first of a new one if it can be, and else passed over.
+//! Which packet may follow which is libmilter's order, with freedoms that real MTAs need: more recipients may come after
+//! a DATA that another milter refused, a message may end without headers or their end, and an unknown SMTP command
+//! changes nothing. A packet out of order ends the message under way, and is then taken as the first of a new one if it
+//! can be, and else passed over. `tests/milter/libmilter.rs` holds this against libmilter itself.
 
 use super::DECISION_LIMIT;
 use super::answer;
