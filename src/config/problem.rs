@@ -124,6 +124,17 @@ pub struct Problem {
     pub see: Option<Box<See>>,
 }
 
+/// On one line, for a log.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        write!(f, "{}: {}", self.severity.as_str(), self.message)?;
+        self.help.as_ref().map_or(Ok(()), |help| write!(f, " ({help})"))
+    }
+}
+
 /// Another place that belongs to a problem.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct See {

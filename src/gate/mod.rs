@@ -1,1 +1,131 @@
-//! x
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! The gate: holds the policy now in force, decides, records each verdict as one event, and counts.
+//!
+//! It knows no protocol. A door brings the facts of its session, and carries out the [`Ruling`] it is given. A
+//! session keeps the policy that it began with; [`Gate::replace`] is seen by sessions that begin later.
+
+mod counters;
+mod record;
+mod reference;
+
+pub use counters::{Counters, Event};
+pub use reference::{Reference, SessionId};
+
+use crate::mail::{Message, Recipient, Session};
+use crate::policy::{self, Decision, Policy};
+use arc_swap::ArcSwap;
+use reference::References;
+use std::future::Future;
+use std::sync::Arc;
+
+/// The facts that a decision is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// The session's name in the log.
+    pub id: SessionId,
+    /// The session's facts.
+    pub session: &'a Session,
+    /// The message's facts.
+    pub message: &'a Message,
+}
+
+/// A decision on record.
+#[derive(Clone, Debug)]
+pub struct Ruling {
+    /// What was decided, and why.
+    pub decision: Decision,
+    /// Its name, for the reply and the log.
+    pub reference: Reference,
+}
+
+/// What a door asks. The gate is the one judge that serves; a test may stand another in its place.
+pub trait Judge: Send + Sync + 'static {
+    /// The policy for a session that begins now.
+    fn policy(&self) -> Arc<Policy>;
+
+    /// A name for a session that begins now.
+    fn session_id(&self) -> SessionId;
+
+    /// Decides about one recipient. May wait for answers from outside; the door sets the deadline.
+    fn recipient(
+        &self,
+        policy: &Policy,
+        case: Case<'_>,
+        recipient: &Recipient,
+    ) -> impl Future<Output = Ruling> + Send;
+
+    /// Decides about a message whose headers are known, by nothing but them; nothing when no recipient's domain looks at headers.
+    fn headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling>;
+
+    /// What is decided when [`Self::recipient`] did not come in time.
+    fn overdue(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling;
+
+    /// Counts something that happened.
+    fn count(&self, event: Event);
+}
+
+/// The gate.
+#[derive(Debug)]
+pub struct Gate {
+    policy: ArcSwap<Policy>,
+    references: References,
+    counters: Counters,
+}
+
+impl Gate {
+    /// A gate with its first policy.
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy: ArcSwap::from_pointee(policy),
+            references: References::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Puts another policy in force for sessions that begin from now on.
+    pub fn replace(&self, policy: Policy) {
+        self.policy.store(Arc::new(policy));
+    }
+
+    /// What was counted since start.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    fn rule(&self, decision: Decision) -> Ruling {
+        self.counters.decided(decision.reason, decision.applied);
+        Ruling { decision, reference: self.references.next() }
+    }
+}
+
+impl Judge for Gate {
+    fn policy(&self) -> Arc<Policy> {
+        self.policy.load_full()
+    }
+
+    fn session_id(&self) -> SessionId {
+        self.references.next_session()
+    }
+
+    async fn recipient(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
+        let ruling = self.rule(policy::recipient(policy, case.session, recipient));
+        record::recipient(case, recipient, &ruling);
+        ruling
+    }
+
+    fn headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
+        let ruling = self.rule(policy::headers(policy, recipients, &case.message.headers)?);
+        record::message(case, &ruling);
+        Some(ruling)
+    }
+
+    fn overdue(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
+        let ruling = self.rule(policy::overdue(policy, recipient));
+        record::recipient(case, recipient, &ruling);
+        ruling
+    }
+
+    fn count(&self, event: Event) {
+        self.counters.count(event);
+    }
+}

@@ -43,14 +43,11 @@ impl fmt::Debug for Escaped<'_> {
 }
 
 fn is_plain(c: char) -> bool {
-    match c {
-        '\\' => false,
-        ' '..='~' => true,
+    let misleads = matches!(c,
         // Zero-width and direction characters, line and paragraph separators, byte order mark, tags.
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => false,
-        '\u{61c}' | '\u{e0000}'..='\u{e0fff}' => false,
-        c => !c.is_control(),
-    }
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}'
+            | '\u{e0000}'..='\u{e0fff}');
+    c != '\\' && !c.is_control() && !misleads
 }
 
 /// A value fit for a header line that Postern writes: printable ASCII, everything else a `?`, at most 200 characters.

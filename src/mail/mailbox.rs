@@ -131,11 +131,10 @@ pub(super) fn is_dot_string(text: &str) -> bool {
 }
 
 fn is_atext(c: char) -> bool {
-    match c {
-        'a'..='z' | 'A'..='Z' | '0'..='9' => true,
-        '!' | '#' | '$' | '%' | '&' | '\'' | '*' | '+' | '-' | '/' | '=' | '?' | '^' | '_' | '`' | '{'
-        | '|' | '}' | '~' => true,
-        c => !c.is_ascii() && !c.is_control(),
+    if c.is_ascii() {
+        c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c)
+    } else {
+        !c.is_control()
     }
 }
 

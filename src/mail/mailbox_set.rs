@@ -102,6 +102,8 @@ impl MailboxSet {
     /// Whether the mailbox itself is in the set. `folded_local` is a local part as [`Mailbox::folded_local`] gives it.
     pub fn contains(&self, folded_local: &str, domain: &Domain) -> bool {
         let wanted = fingerprint(self.key, folded_local, domain.as_str());
+        #[allow(clippy::cast_possible_truncation)]
+        // A bucket's number is an index into `bucket_starts`, whatever the word size.
         let bucket = (wanted >> self.shift) as usize;
         let (from, to) = (self.bucket_starts[bucket] as usize, self.bucket_starts[bucket + 1] as usize);
         self.fingerprints[from..to].contains(&wanted)

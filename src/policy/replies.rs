@@ -26,7 +26,7 @@ impl Default for Replies {
 #[allow(clippy::expect_used)]
 fn standard(reason: Reason) -> Pair {
     let text = ReplyText::parse(reason.text()).expect("standard texts are printable ASCII");
-    pair(reason, None, None, text).expect("standard codes are of one class")
+    pair(reason, None, None, &text).expect("standard codes are of one class")
 }
 
 /// A code of one class sets the reply of that class; the other class keeps its standard code. The enhanced code is
@@ -35,7 +35,7 @@ fn pair(
     reason: Reason,
     code: Option<u16>,
     enhanced: Option<EnhancedCode>,
-    text: ReplyText,
+    text: &ReplyText,
 ) -> Result<Pair, ReplyError> {
     let enhanced = match (enhanced, code) {
         (Some(enhanced), _) => enhanced,
@@ -68,7 +68,7 @@ impl Replies {
             Some(text) => text,
             None => ReplyText::parse(reason.text())?,
         };
-        self.by_reason[reason as usize] = pair(reason, code, enhanced, text)?;
+        self.by_reason[reason as usize] = pair(reason, code, enhanced, &text)?;
         Ok(())
     }
 

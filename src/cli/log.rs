@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! Where events go: text or JSON lines on standard error, or the systemd journal with its fields.
+//!
+//! Events are handed to a thread of their own over a bounded queue, so that a slow disk or a full pipe never holds up
+//! a message; when the queue is full, lines are dropped and counted.
+
+use super::log_queue::{Queue, Writer as QueueWriter};
+use clap::ValueEnum;
+use std::fmt::{self, Write as _};
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::net::UnixDatagram;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Octets of text written at once.
+const BUFFER: usize = 64 << 10;
+
+/// systemd's native socket (`systemd.journal-fields(7)`, "Native Journal Protocol").
+const JOURNAL: &str = "/run/systemd/journal/socket";
+
+/// How events are written.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum Format {
+    /// The journal when systemd has connected standard error to it, text otherwise.
+    #[default]
+    Auto,
+    /// One line of text an event, on standard error.
+    Text,
+    /// One JSON object an event, on standard error.
+    Json,
+    /// The systemd journal, with fields named `POSTERN_...`.
+    Journal,
+}
+
+/// The least important events that are written.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum Threshold {
+    /// No service.
+    Error,
+    /// Someone should look.
+    Warn,
+    /// Every verdict, too.
+    #[default]
+    Info,
+    /// Every session.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl From<Threshold> for LevelFilter {
+    fn from(threshold: Threshold) -> Self {
+        match threshold {
+            Threshold::Error => Self::ERROR,
+            Threshold::Warn => Self::WARN,
+            Threshold::Info => Self::INFO,
+            Threshold::Debug => Self::DEBUG,
+            Threshold::Trace => Self::TRACE,
+        }
+    }
+}
+
+/// Keeps the log going; what waits is written when it is dropped.
+#[derive(Debug)]
+pub struct Log {
+    queue: Queue,
+    _writer: QueueWriter,
+}
+
+impl Log {
+    /// Lines dropped because the queue was full.
+    pub fn dropped(&self) -> usize {
+        self.queue.dropped()
+    }
+}
+
+/// Begins to log.
+///
+/// # Errors
+/// When the journal was asked for and cannot be reached.
+pub fn begin(format: Format, threshold: Threshold) -> io::Result<Log> {
+    let format = match format {
+        Format::Auto if std::env::var_os("JOURNAL_STREAM").is_some() => Format::Journal,
+        Format::Auto => Format::Text,
+        chosen @ (Format::Text | Format::Json | Format::Journal) => chosen,
+    };
+    let (queue, writer) = match format {
+        Format::Journal => Queue::begin(Journal::connect(JOURNAL)?)?,
+        Format::Auto | Format::Text | Format::Json => {
+            Queue::begin(io::BufWriter::with_capacity(BUFFER, io::stderr()))?
+        }
+    };
+    let for_events = queue.clone();
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::from(threshold))
+        .with_writer(move || for_events.clone());
+    match format {
+        Format::Journal => builder.event_format(JournalEntry).init(),
+        Format::Json => {
+            builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
+        }
+        Format::Auto | Format::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
+    }
+    Ok(Log { queue, _writer: writer })
+}
+
+/// Sends each write as one datagram to the journal.
+struct Journal(UnixDatagram);
+
+impl Journal {
+    fn connect(path: &str) -> io::Result<Self> {
+        let socket = UnixDatagram::unbound()?;
+        socket.connect(path)?;
+        Ok(Self(socket))
+    }
+}
+
+impl Write for Journal {
+    fn write(&mut self, entry: &[u8]) -> io::Result<usize> {
+        // An entry that the journal does not take is lost; the log must not stop for it.
+        let _ = self.0.send(entry);
+        Ok(entry.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes an event as a journal entry: `NAME=value` lines.
+struct JournalEntry;
+
+impl<S, N> FormatEvent<S, N> for JournalEntry
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        // syslog(3) priorities.
+        let priority = match *event.metadata().level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            Level::DEBUG | Level::TRACE => 7,
+        };
+        let mut fields = JournalFields::default();
+        event.record(&mut fields);
+        let JournalFields { message, summary, fields } = fields;
+        writeln!(
+            out,
+            "PRIORITY={priority}\nSYSLOG_IDENTIFIER=postern\nTARGET={}",
+            event.metadata().target()
+        )?;
+        writeln!(out, "MESSAGE={message}{summary}")?;
+        out.write_str(&fields)
+    }
+}
+
+#[derive(Default)]
+struct JournalFields {
+    message: String,
+    summary: String,
+    fields: String,
+}
+
+impl JournalFields {
+    fn take(&mut self, name: &str, value: &str) {
+        // The simple form of a field has no line end in it.
+        let value = value.replace(['\n', '\r'], " ");
+        if name == "message" {
+            self.message = value;
+            return;
+        }
+        // Writing to a string does not fail.
+        let _ = write!(self.summary, " {name}={value}");
+        let name = name.strip_prefix("r#").unwrap_or(name).to_ascii_uppercase();
+        let _ = writeln!(self.fields, "POSTERN_{name}={value}");
+    }
+}
+
+impl Visit for JournalFields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.take(field.name(), &format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.take(field.name(), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_journal_entry_has_its_fields_and_one_line_each() {
+        let path = std::env::temp_dir().join(format!("postern-journal-{}", std::process::id()));
+        let journal = UnixDatagram::bind(&path).unwrap();
+        journal.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let (queue, writer) = Queue::begin(Journal::connect(path.to_str().unwrap()).unwrap()).unwrap();
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(move || queue.clone()).event_format(JournalEntry).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(queue_id = "A1", helo = "a\nMESSAGE=forged", r#ref = %"4QJ7", count = 3, "verdict");
+        });
+        drop(writer);
+        let mut entry = [0; 2048];
+        let length = journal.recv(&mut entry).unwrap();
+        let entry = str::from_utf8(&entry[..length]).unwrap();
+        std::fs::remove_file(path).unwrap();
+        for line in [
+            "PRIORITY=4",
+            "SYSLOG_IDENTIFIER=postern",
+            "POSTERN_QUEUE_ID=A1",
+            "POSTERN_HELO=a MESSAGE=forged",
+            "POSTERN_REF=4QJ7",
+            "POSTERN_COUNT=3",
+            "MESSAGE=verdict queue_id=A1 helo=a MESSAGE=forged ref=4QJ7 count=3",
+        ] {
+            assert!(entry.lines().any(|l| l == line), "{line:?} in {entry:?}");
+        }
+    }
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! `postern run`: reads everything, listens, serves until told to stop.
+//!
+//! Sessions run on one single-threaded runtime for each core; every worker accepts from every socket. SIGHUP reads
+//! everything anew on a thread of its own, and nothing changes unless all of it is right. SIGTERM and SIGINT stop
+//! accepting, let messages under way finish within `drain_timeout`, and end; a second one ends at once.
+
+use super::assemble::{self, Assembled};
+use super::log::{self, Log};
+use crate::config::{Config, Listen};
+use crate::gate::{Event, Gate, Judge};
+use crate::listen::{Admission, BoundSocket, Drain, Draining, Inherited, Peer, Socket, Stream, accept_loop};
+use crate::milter;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use sd_notify::NotifyState;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use tokio::runtime::{self, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::{Duration, Instant, timeout};
+
+/// File descriptors that are not connections: sockets, log, data files, runtimes.
+const OTHER_DESCRIPTORS: u64 = 64;
+/// Shortest time between two warnings of the same trouble with accepting.
+const TROUBLE_PAUSE: Duration = Duration::from_secs(10);
+
+/// Serves; the exit code is 0 after an orderly stop and 2 when there was nothing to serve.
+pub(super) fn run(config: &Path, format: log::Format, threshold: log::Threshold) -> ExitCode {
+    // Before anything that takes time: a signal that comes while a million recipients are read must not kill.
+    let attended = runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
+        let signals = {
+            let _inside = runtime.enter();
+            Signals::new()?
+        };
+        Ok((runtime, signals))
+    });
+    let Assembled { problems, outcome, found: _ } = assemble::assemble(config);
+    super::print_problems(&problems);
+    let Some((config_now, policy)) = outcome else {
+        return ExitCode::from(super::FAILED);
+    };
+    let served = attended.map_err(Into::into).and_then(|(runtime, signals)| {
+        serve(config, config_now, policy, (format, threshold), &runtime, signals)
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("postern: {error}");
+            ExitCode::from(super::FAILED)
+        }
+    }
+}
+
+fn serve(
+    path: &Path,
+    config: Config,
+    policy: crate::policy::Policy,
+    (format, threshold): (log::Format, log::Threshold),
+    runtime: &Runtime,
+    signals: Signals,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let sockets = bind(&config)?;
+    let log = log::begin(format, threshold)
+        .map_err(|error| format!("cannot reach the systemd journal: {error}"))?;
+    let _pid_file = PidFile::write(&config.state_dir);
+    make_room(config.milter.max_connections);
+    let service = Arc::new(Service {
+        gate: Arc::new(Gate::new(policy)),
+        admission: Admission::new(config.milter.max_connections),
+        trouble: Trouble::default(),
+    });
+    let (drain, draining) = Drain::new();
+    let (stop, stopped) = watch::channel(false);
+    let workers = start_workers(&service, &sockets, &draining, &stopped)?;
+    drop(draining);
+    for socket in &sockets {
+        tracing::info!(listen = socket.describe(), "listening");
+    }
+    runtime.block_on(attend(path, config, &service, &log, drain, signals));
+    // Workers hear it, or are gone.
+    let _ = stop.send(true);
+    for worker in workers {
+        // A worker that panicked has said so on standard error.
+        let _ = worker.join();
+    }
+    tracing::info!(counts = %service.gate.counters(), log_lines_dropped = log.dropped(), "stopped");
+    Ok(())
+}
+
+struct Service {
+    gate: Arc<Gate>,
+    admission: Arc<Admission>,
+    trouble: Trouble,
+}
+
+fn bind(config: &Config) -> Result<Vec<BoundSocket>, crate::listen::BindError> {
+    let mut inherited = Inherited::take();
+    let milter = &config.milter;
+    let bind_one = |listen: &Listen| match listen {
+        Listen::Tcp(address) => Socket::tcp(*address),
+        Listen::Unix(path) => Socket::unix(path, milter.socket_mode, milter.socket_group.as_deref()),
+        Listen::Systemd(name) => inherited.socket(name),
+    };
+    milter.listen.iter().map(bind_one).collect()
+}
+
+/// Raises the limit of open files to what the connections need, as far as the system lets us.
+fn make_room(max_connections: usize) {
+    let wanted = max_connections as u64 + OTHER_DESCRIPTORS;
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    if soft >= wanted {
+        return;
+    }
+    let raised = wanted.min(hard);
+    if setrlimit(Resource::RLIMIT_NOFILE, raised, hard).is_err() || raised < wanted {
+        tracing::warn!(
+            limit = raised,
+            wanted,
+            "fewer open files allowed than max_connections needs: raise LimitNOFILE= or ulimit -n"
+        );
+    }
+}
+
+fn start_workers(
+    service: &Arc<Service>,
+    sockets: &[BoundSocket],
+    draining: &Draining,
+    stopped: &watch::Receiver<bool>,
+) -> io::Result<Vec<thread::JoinHandle<()>>> {
+    let count = thread::available_parallelism().map_or(1, usize::from);
+    let start = |number| {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let attached = {
+            let _inside = runtime.enter();
+            sockets.iter().map(BoundSocket::attach).collect::<io::Result<Vec<_>>>()?
+        };
+        let (service, draining, mut stopped) = (Arc::clone(service), draining.clone(), stopped.clone());
+        thread::Builder::new().name(format!("postern-{number}")).spawn(move || {
+            runtime.block_on(async move {
+                for socket in attached {
+                    tokio::spawn(welcome(Arc::clone(&service), socket, draining.clone()));
+                }
+                drop(draining);
+                // An error says that the service is gone.
+                let _ = stopped.wait_for(|&stopped| stopped).await;
+            });
+        })
+    };
+    (0..count).map(start).collect()
+}
+
+/// Accepts on one socket and gives each connection a session.
+async fn welcome(service: Arc<Service>, socket: Socket, draining: Draining) {
+    let admission = Arc::clone(&service.admission);
+    let for_sessions = draining.clone();
+    let arrived = |stream: Stream, peer: Peer, place| {
+        let (gate, draining) = (Arc::clone(&service.gate), for_sessions.clone());
+        tokio::spawn(async move {
+            milter::serve(stream, peer, gate, draining).await;
+            drop(place);
+        });
+    };
+    let troubled = |error: Option<&io::Error>| match error {
+        None => {
+            service.gate.count(Event::TooMany);
+            if service.trouble.should_tell() {
+                let most = service.admission.inside();
+                tracing::warn!(
+                    connections = most,
+                    "too many connections: turned one away; see max_connections"
+                );
+            }
+        }
+        Some(error) => {
+            service.gate.count(Event::AcceptFailed);
+            if service.trouble.should_tell() {
+                tracing::warn!(%error, "cannot accept connections at the moment; trying on");
+            }
+        }
+    };
+    accept_loop(socket, admission, draining, arrived, troubled).await;
+}
+
+/// Waits for signals until it is time to go, and goes.
+async fn attend(
+    path: &Path,
+    mut config: Config,
+    service: &Arc<Service>,
+    log: &Log,
+    drain: Drain,
+    mut signals: Signals,
+) {
+    // Not run by systemd is fine.
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %path.display(), "ready");
+    loop {
+        tokio::select! {
+            _ = signals.hang_up.recv() => config = reload(path, config, service, log).await,
+            () = either(&mut signals.terminate, &mut signals.interrupt) => break,
+        }
+    }
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    let limit = config.milter.drain_timeout;
+    tracing::info!(connections = service.admission.inside(), limit = ?limit, "stopping; messages under way may finish");
+    tokio::select! {
+        drained = timeout(limit, drain.finish()) => {
+            if drained.is_err() {
+                tracing::warn!(connections = service.admission.inside(), "sessions cut off: drain_timeout is over");
+            }
+        }
+        () = either(&mut signals.terminate, &mut signals.interrupt) => {
+            tracing::warn!("told twice to stop; stopping at once");
+        }
+    }
+}
+
+/// The signals that are attended to, from the moment this is made.
+struct Signals {
+    hang_up: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            hang_up: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
+}
+
+/// Reads everything anew and puts it in force if all of it is right; otherwise everything stays as it was.
+async fn reload(path: &Path, config: Config, service: &Arc<Service>, log: &Log) -> Config {
+    let began = Instant::now();
+    if let Ok(now) = NotifyState::monotonic_usec_now() {
+        let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
+    }
+    let owned = path.to_owned();
+    let assembled = tokio::task::spawn_blocking(move || assemble::assemble(&owned)).await;
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    let Assembled { problems, outcome, found: _ } = match assembled {
+        Ok(assembled) => assembled,
+        Err(error) => {
+            tracing::error!(%error, "reload failed; the old configuration stays in force");
+            return config;
+        }
+    };
+    for problem in &problems {
+        tracing::warn!(problem = %problem, "configuration");
+    }
+    let Some((new, policy)) = outcome else {
+        tracing::warn!("reload refused; the old configuration and data stay in force");
+        return config;
+    };
+    service.gate.replace(policy);
+    service.admission.set_limit(new.milter.max_connections);
+    if new.milter.listen != config.milter.listen
+        || new.milter.socket_mode != config.milter.socket_mode
+        || new.milter.socket_group != config.milter.socket_group
+    {
+        tracing::warn!("[milter] listen, socket_mode or socket_group changed: restart to listen there");
+    }
+    let took = began.elapsed();
+    tracing::info!(?took, counts = %service.gate.counters(), log_lines_dropped = log.dropped(), "reloaded");
+    new
+}
+
+/// Keeps one kind of trouble from filling the log.
+#[derive(Default)]
+struct Trouble(AtomicU64);
+
+impl Trouble {
+    fn should_tell(&self) -> bool {
+        let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs());
+        let last = self.0.load(Ordering::Relaxed);
+        now.saturating_sub(last) >= TROUBLE_PAUSE.as_secs()
+            && self.0.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+/// `postern.pid` in `state_dir`, for `kill -HUP` where there is no systemd; removed at the end.
+struct PidFile(Option<PathBuf>);
+
+impl PidFile {
+    fn write(state_dir: &Path) -> Self {
+        let path = state_dir.join("postern.pid");
+        let pid = std::process::id();
+        let written =
+            std::fs::create_dir_all(state_dir).and_then(|()| std::fs::write(&path, format!("{pid}\n")));
+        match written {
+            Ok(()) => Self(Some(path)),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "cannot write the pid file; serving without");
+                Self(None)
+            }
+        }
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // Gone already is what was wanted.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}

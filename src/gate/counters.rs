@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! What happened since start, in numbers.
+
+use crate::policy::{Reason, Verdict};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Something that a door counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Event {
+    /// A session began.
+    Session,
+    /// A message ended with everything answered.
+    Message,
+    /// A peer that does not speak the protocol was disconnected.
+    Garbage,
+    /// A connection was closed at once because there were too many.
+    TooMany,
+    /// Accepting a connection failed.
+    AcceptFailed,
+    /// A peer was too slow, or was gone, in the middle of a packet or an answer.
+    Broken,
+    /// A decision did not come in time.
+    Overdue,
+    /// A recipient was sent away with 452, because its message could not be held for it alone.
+    Parted,
+}
+
+impl Event {
+    const ALL: [(Self, &'static str); 8] = [
+        (Self::Session, "sessions"),
+        (Self::Message, "messages"),
+        (Self::Garbage, "garbage"),
+        (Self::TooMany, "too-many-connections"),
+        (Self::AcceptFailed, "accept-failed"),
+        (Self::Broken, "broken"),
+        (Self::Overdue, "overdue"),
+        (Self::Parted, "parted"),
+    ];
+}
+
+/// Numbers since start. They are read without a lock, so a sum over them may be one off.
+#[derive(Debug, Default)]
+pub struct Counters {
+    events: [AtomicU64; Event::ALL.len()],
+    decisions: [[AtomicU64; Verdict::ALL.len()]; Reason::ALL.len()],
+}
+
+impl Counters {
+    pub(super) fn count(&self, event: Event) {
+        self.events[event as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn decided(&self, reason: Reason, applied: Verdict) {
+        self.decisions[reason as usize][applied as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often something was counted.
+    pub fn of(&self, event: Event) -> u64 {
+        self.events[event as usize].load(Ordering::Relaxed)
+    }
+
+    /// How often this came out of a decision.
+    pub fn decisions(&self, reason: Reason, applied: Verdict) -> u64 {
+        self.decisions[reason as usize][applied as usize].load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Display for Counters {
+    /// `sessions=3 messages=2 passed/accept=2 ...`; what is nought is left out, but for sessions and messages.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sessions={} messages={}", self.of(Event::Session), self.of(Event::Message))?;
+        for (event, name) in &Event::ALL[2..] {
+            let count = self.of(*event);
+            if count > 0 {
+                write!(f, " {name}={count}")?;
+            }
+        }
+        for reason in Reason::ALL {
+            for verdict in Verdict::ALL {
+                let count = self.decisions(reason, verdict);
+                if count > 0 {
+                    write!(f, " {reason}/{verdict}={count}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_told_by_name() {
+        let counters = Counters::default();
+        for (at, (event, _)) in Event::ALL.into_iter().enumerate() {
+            assert_eq!(event as usize, at);
+        }
+        counters.count(Event::Session);
+        counters.count(Event::Garbage);
+        counters.decided(Reason::Passed, Verdict::Accept);
+        assert_eq!(counters.to_string(), "sessions=1 messages=0 garbage=1 passed/accept=1");
+    }
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! Postern with real mail servers: the same dialogues through a private Postfix and a private Sendmail.
+//!
+//! Each test starts the servers that it needs on loopback addresses of its own and stops them, so the
+//! tests run in parallel. They need root, and what tests/install.sh installs.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod dialogue;
+mod gate;
+mod house;
+mod life;
+mod message;
+mod mta;
+mod plain;
+mod postfix;
+mod sendmail;
+mod special;
+mod spelling;
+mod verdicts;
