@@ -5,6 +5,7 @@
 mod macros;
 mod report;
 mod talk;
+mod wire;
 
 use super::FAILED;
 use super::output::{self, Page};

@@ -6,6 +6,7 @@
 //! filtering and lets all that follows pass; `discard` is passed over at connect and HELO.
 
 use super::macros::Macros;
+use super::wire::{self, string};
 use crate::cli::question::{Address, Question};
 use crate::mail::Escaped;
 use crate::milter::{Exchange, Mta, MtaError};
@@ -19,8 +20,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Octets of a body that are sent at once (`MILTER_CHUNK_SIZE`).
 const CHUNK: usize = 65_535;
-/// The body of a message that was made up.
-const BODY: &[u8] = b"A message that was made up by postern try.\r\n";
 
 /// What was agreed on at the beginning.
 #[derive(Debug)]
@@ -191,7 +190,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Talk<'a, S> {
         if let Wish::End(fate) = self.send("data", "", Command::Data).await? {
             return Ok(Some(fate));
         }
-        for (name, value) in self.headers() {
+        let keep_blanks = self.mta.options().contains(ProtoOpts::LEADING_SPACE);
+        for (name, value) in wire::headers(self.question, self.bare, keep_blanks) {
             let shown = [name.as_bytes(), b": ", value.as_bytes().trim_ascii_start()].concat();
             let header = Command::Header(HeaderPayload { name, value });
             if let Wish::End(fate) = self.send("header", &shown, header).await? {
@@ -204,7 +204,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Talk<'a, S> {
         if let Wish::End(fate) = self.send("end of headers", "", Command::Eoh).await? {
             return Ok(Some(fate));
         }
-        let body = if self.bare { Bytes::from_static(BODY) } else { crlf(&self.question.content.body) };
+        let body = wire::body(self.question, self.bare);
         for chunk in body.chunks(CHUNK) {
             let shown = format!("{} octets", chunk.len());
             match self.send("body", &shown, Command::BodyChunk(body.slice_ref(chunk))).await? {
@@ -241,33 +241,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Talk<'a, S> {
             }
         }
         Ok(fate)
-    }
-
-    /// Header names and values as this milter wants them.
-    fn headers(&self) -> Vec<(CString, CString)> {
-        let keep_blanks = self.mta.options().contains(ProtoOpts::LEADING_SPACE);
-        let given = &self.question.content.headers;
-        let mut lines: Vec<(CString, CString)> = Vec::new();
-        for line in given {
-            let value = line.value.as_slice();
-            let value = if keep_blanks { value } else { value.trim_ascii_start() };
-            lines.push((octets(&line.name), octets(value)));
-        }
-        if self.bare {
-            let to: Vec<String> = self.question.recipients.iter().map(Address::in_brackets).collect();
-            let sender = &self.question.sender;
-            // A notification has a null sender and an author all the same (RFC 5321 4.5.5, RFC 5322 3.6.2).
-            let from = if sender.is_null() { "<MAILER-DAEMON>".to_owned() } else { sender.in_brackets() };
-            for (name, value) in
-                [("From", from), ("To", to.join(", ")), ("Subject", "postern try".to_owned())]
-            {
-                if !given.iter().any(|line| line.name.eq_ignore_ascii_case(name.as_bytes())) {
-                    let blank = if keep_blanks { " " } else { "" };
-                    lines.push((string(name), string(&format!("{blank}{value}"))));
-                }
-            }
-        }
-        lines
     }
 
     async fn define(
@@ -329,26 +302,4 @@ fn wish(reply: &Reply) -> Result<Wish, MtaError> {
 /// A reply as the client would see it: percent signs come doubled.
 pub(super) fn reply_text(reply: &CString) -> String {
     reply.to_string_lossy().replace("%%", "%")
-}
-
-/// Line ends as MTAs send them.
-fn crlf(body: &[u8]) -> Bytes {
-    let mut out = Vec::with_capacity(body.len() + body.len() / 32);
-    for line in body.split_inclusive(|&b| b == b'\n') {
-        match line {
-            [.., b'\r', b'\n'] => out.extend_from_slice(line),
-            [text @ .., b'\n'] | text => out.extend([text, b"\r\n"].concat()),
-        }
-    }
-    out.into()
-}
-
-fn string(text: &str) -> CString {
-    octets(text.as_bytes())
-}
-
-/// Octets for the wire; what follows a NUL is cut off, as an MTA would.
-fn octets(octets: &[u8]) -> CString {
-    let end = octets.iter().position(|&b| b == 0).unwrap_or(octets.len());
-    CString::new(&octets[..end]).unwrap_or_default()
 }
