@@ -214,7 +214,7 @@ pub(crate) fn play(house: &House, dialogues: &[Dialogue]) {
 }
 
 fn hold(house: &House, dialogue: &Dialogue, number: usize) -> Result<(), String> {
-    let held_before = house.mta.queue().held;
+    let held_before = house.mta.held();
     let delivered_before = house.sink.deliveries().len();
     let mut wrong = Vec::new();
 
@@ -265,7 +265,7 @@ fn hold(house: &House, dialogue: &Dialogue, number: usize) -> Result<(), String>
         wrong.push(stuck);
     }
     let mut delivered = house.sink.deliveries().split_off(delivered_before);
-    let mut held = house.mta.queue().held;
+    let mut held = house.mta.held();
     held.retain(|one| !held_before.contains(one));
     for (mail, token, accepted) in &fates {
         let (ours, others) = delivered.into_iter().partition(|one| one.values("X-Row").contains(token));

@@ -228,11 +228,11 @@ fn release(house: &House) {
         let reply = smtp.command(line);
         assert!(reply.is_ok(), "{line}: {reply}");
     }
-    let before = house.mta.queue().held;
+    let before = house.mta.held();
     let reply = smtp.content(b"Subject: released\r\n\r\nbody\r\n");
     assert!(reply.is_ok(), "{reply}");
     let held = wait_for("the message on hold", SOON, || {
-        house.mta.queue().held.into_iter().find(|one| !before.contains(one))
+        house.mta.held().into_iter().find(|one| !before.contains(one))
     });
     house.mta.release(&held.id);
     let delivery =
