@@ -3,9 +3,10 @@
 //! domains.
 
 use crate::dialogue::Want::{NotAccepted, Refused};
-use crate::dialogue::{Dialogue, GATEWAY, STRANGER, dialogue, play};
+use crate::dialogue::{Dialogue, GATEWAY, STRANGER, dialogue};
 use crate::house::{CONFIG, House, Kind};
 use crate::mta::{Extra, Transport};
+use crate::play::play;
 
 const NOT_GATEWAY: &str = "550 5.7.1";
 const UNKNOWN: &str = "550 5.1.1";

@@ -4,8 +4,9 @@
 
 use crate::common::wait::{SOON, wait_for};
 use crate::dialogue::Want::Anything;
-use crate::dialogue::{Dialogue, GATEWAY, OURS, STRANGER, dialogue, play};
+use crate::dialogue::{Dialogue, GATEWAY, OURS, STRANGER, dialogue};
 use crate::house::{House, Kind};
+use crate::play::play;
 
 #[test]
 fn on_postfix() {
