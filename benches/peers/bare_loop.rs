@@ -8,9 +8,9 @@
 #![allow(missing_docs)]
 #![allow(clippy::expect_used, clippy::panic)] // a bench program: what fails here ends the run
 
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, Parser, ValueEnum};
 use socket2::{Domain, SockAddr, Socket, Type};
-use std::{fs, io, net::SocketAddr, os::unix::fs::PermissionsExt, sync::Arc, thread};
+use std::{env, fs, io, net::SocketAddr, os::unix::fs::PermissionsExt, sync::Arc, thread};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream, UnixListener},
@@ -224,6 +224,10 @@ fn run(runtime: &Runtime, socket: Socket, unix: bool, plan: &Arc<Plan>) {
 }
 
 fn main() -> io::Result<()> {
+    // What a plain `cargo test --all-targets` or `cargo bench --benches` asks: nothing.
+    if env::args().skip(1).all(|argument| argument == "--bench") {
+        return Args::command().print_help();
+    }
     let args = Args::parse();
     let plan = Arc::new(Plan::new(&args));
     let unix = args.listen.starts_with("unix:");

@@ -5,9 +5,11 @@
 //! a message; when the queue is full, lines are dropped and counted.
 
 use super::log_queue::{Queue, Writer as QueueWriter};
+use super::log_text::TextFields;
+use super::output;
 use clap::ValueEnum;
 use std::fmt::{self, Write as _};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -83,16 +85,17 @@ impl Log {
 /// # Errors
 /// When the journal was asked for and cannot be reached.
 pub fn begin(format: Format, threshold: Threshold) -> io::Result<Log> {
-    let format = match format {
-        Format::Auto if std::env::var_os("JOURNAL_STREAM").is_some() => Format::Journal,
-        Format::Auto => Format::Text,
-        chosen @ (Format::Text | Format::Json | Format::Journal) => chosen,
+    let (format, journal) = match format {
+        Format::Auto => match Journal::connect(JOURNAL).ok().filter(|_| stderr_is_the_journal()) {
+            Some(journal) => (Format::Journal, Some(journal)),
+            None => (Format::Text, None),
+        },
+        Format::Journal => (format, Some(Journal::connect(JOURNAL)?)),
+        Format::Text | Format::Json => (format, None),
     };
-    let (queue, writer) = match format {
-        Format::Journal => Queue::begin(Journal::connect(JOURNAL)?)?,
-        Format::Auto | Format::Text | Format::Json => {
-            Queue::begin(io::BufWriter::with_capacity(BUFFER, io::stderr()))?
-        }
+    let (queue, writer) = match journal {
+        Some(journal) => Queue::begin(journal)?,
+        None => Queue::begin(io::BufWriter::with_capacity(BUFFER, io::stderr()))?,
     };
     let for_events = queue.clone();
     let builder = tracing_subscriber::fmt()
@@ -103,9 +106,19 @@ pub fn begin(format: Format, threshold: Threshold) -> io::Result<Log> {
         Format::Json => {
             builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
         }
-        Format::Auto | Format::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
+        Format::Auto | Format::Text => {
+            builder.with_ansi(output::colour(&io::stderr())).fmt_fields(TextFields).init();
+        }
     }
     Ok(Log { queue, _writer: writer })
+}
+
+/// Whether standard error is the journal's stream. The variable may have been inherited from a service whose child we
+/// are, with standard error elsewhere by now (systemd.exec(5), `$JOURNAL_STREAM`).
+fn stderr_is_the_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    nix::sys::stat::fstat(io::stderr())
+        .is_ok_and(|about| stream == format!("{}:{}", about.st_dev, about.st_ino))
 }
 
 /// Sends each write as one datagram to the journal.

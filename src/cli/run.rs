@@ -50,7 +50,7 @@ pub(super) fn run(config: &Path, format: log::Format, threshold: log::Threshold)
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("postern: {error}");
+            super::output::complain(&format!("postern: {error}\n"));
             ExitCode::from(super::FAILED)
         }
     }
