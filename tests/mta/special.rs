@@ -162,6 +162,22 @@ fn local(seen: &[&'static str]) -> Vec<Dialogue> {
     dialogues
 }
 
+/// The server's own postmaster, who has no domain in Sendmail and the server's in Postfix, is nobody that
+/// Postern guards (RFC 5321, section 4.5.1).
+#[test]
+fn the_postmaster_of_the_server() {
+    let dialogues = |seen: &'static [&'static str]| {
+        [dialogue("a bare postmaster", STRANGER)
+            .mail("eve@sender.example")
+            .ok("postmaster")
+            .ok("Postmaster")
+            .delivers(seen)
+            .loops(&[])]
+    };
+    play(&House::usual(Kind::Postfix), &dialogues(&["postmaster@mx.test.example"]));
+    play(&House::usual(Kind::Sendmail), &dialogues(&[]));
+}
+
 const MAPPED: Extra = Extra {
     tls: false,
     postfix: &[],
