@@ -6,7 +6,7 @@
 //! the reason in a `q` line while it is in quarantine.
 
 use std::fs::{self, File};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -91,7 +91,7 @@ impl Sendmail {
         wait_until("Sendmail to listen", SOON, || {
             let ended = daemon.try_wait().expect("Sendmail's status");
             assert!(ended.is_none(), "Sendmail ended, {ended:?}: {}", said());
-            dir.join("sendmail.pid").exists()
+            [smtp, smtp6].iter().all(|address| TcpStream::connect(address).is_ok())
         });
         Self { smtp, smtp6, milter, _leash: leash, dir }
     }
