@@ -7,7 +7,7 @@ use indymilter::message::reply::Reply;
 use indymilter::message::{self, Message};
 use libfuzzer_sys::fuzz_target;
 use postern::gate::Gate;
-use postern::listen::Drain;
+use postern::listen::{Drain, Peer};
 use postern::mail::{DomainPattern, DomainTable, Network};
 use postern::policy::{
     DomainPolicy, Gateway, Internal, LoopRule, Mode, Policy, Replies, Source, Unlisted, Verdict, Verdicts,
@@ -70,6 +70,6 @@ fuzz_target!(|data: &[u8]| {
                 Reply::parse_reply(answer).expect("an answer of the protocol");
             }
         };
-        tokio::join!(postern::milter::serve(theirs, "fuzz", Arc::clone(&GATE), draining), write);
+        tokio::join!(postern::milter::serve(theirs, Peer::Unix, Arc::clone(&GATE), draining), write);
     });
 });

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! The command line. One definition feeds `--help`, the man pages and the completions.
+//! The command line. One definition feeds `--help`, the man pages and the completions; `manual` holds what stands
+//! below the options.
 #![allow(clippy::doc_markdown)] // The comments are help texts, where backticks would be shown.
 
-use super::log;
+use super::content::HeaderLine;
+use super::live::Endpoint;
+use super::question::{Address, ClientAddress};
+use super::{log, manual};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use std::path::PathBuf;
 
 /// Locks a mail server behind its secure email gateway.
@@ -11,10 +17,8 @@ use std::path::PathBuf;
 /// Postern is asked by Postfix or Sendmail about every message: did it come through the gateway that the recipient's
 /// domain uses, does the recipient exist, has it been here before? Each answer becomes a verdict that the MTA carries
 /// out: accept, tag, quarantine, discard, defer, reject.
-///
-/// Begin with `postern check`, then `postern try --client 192.0.2.1 --rcpt ann@example.com`, then `postern run`.
 #[derive(Debug, Parser)]
-#[command(name = "postern", version, max_term_width = 100)]
+#[command(name = "postern", version, max_term_width = 80, after_long_help = manual::POSTERN.help())]
 pub struct Arguments {
     /// The configuration file
     #[arg(long, short, global = true, value_name = "FILE", default_value = "/etc/postern/postern.toml")]
@@ -30,17 +34,30 @@ pub struct Arguments {
 pub enum Command {
     /// Serve until SIGTERM; SIGHUP reloads
     ///
-    /// SIGHUP reads the configuration and every file it names again; unless all of it is right nothing changes.
-    /// SIGTERM stops accepting and lets messages under way finish within drain_timeout.
-    ///
-    /// Exit code: 0 after an orderly stop, 2 when it could not serve.
+    /// Listens where [milter] listen says and answers what Postfix or Sendmail asks.
+    #[command(after_long_help = manual::RUN.help())]
     Run(RunOptions),
     /// Check the configuration and everything it names
     ///
     /// Prints every problem with its file, line and column, and what to write instead.
-    ///
-    /// Exit code: 0 when it can be used, 1 when there are errors, 2 when there is no such file.
+    #[command(after_long_help = manual::CHECK.help())]
     Check(CheckOptions),
+    /// Say what would happen to a message, and why
+    ///
+    /// Decides about one message as the service would, without an MTA and without a message being sent, and shows
+    /// what each check found. With --live it asks a running server instead, Postern or any other milter, in the way
+    /// of an MTA, and shows every answer.
+    #[command(name = "try", after_long_help = manual::TRY.help())]
+    Try(TryOptions),
+    /// Run test cases against the configuration
+    ///
+    /// Each case names a message and what is to become of it. The cases say whether a change of the configuration
+    /// does what it should, before it is in force.
+    #[command(after_long_help = manual::TEST.help())]
+    Test(TestOptions),
+    /// Write man pages, shell completions or the configuration's schema
+    #[command(after_long_help = manual::GENERATE.help())]
+    Generate(GenerateOptions),
 }
 
 /// Options of `run`.
@@ -61,4 +78,88 @@ pub struct CheckOptions {
     /// Print the problems as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `try`.
+#[derive(Args, Debug)]
+pub struct TryOptions {
+    /// Address of the SMTP client, or `unknown`
+    #[arg(long, value_name = "IP")]
+    pub client: ClientAddress,
+
+    /// A recipient, as the MTA would deliver to it; repeat it for several
+    #[arg(long, value_name = "ADDRESS", required = true, value_parser = Address::recipient)]
+    pub rcpt: Vec<Address>,
+
+    /// The envelope sender [default: <>, the null sender]
+    #[arg(long, value_name = "ADDRESS", default_value = "", hide_default_value = true)]
+    pub mail: Address,
+
+    /// The name that the client says in HELO
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub helo: Option<String>,
+
+    /// The name that the client has logged in with
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub auth: Option<String>,
+
+    /// A header line before those of MESSAGE; repeat it for several
+    #[arg(long, value_name = "NAME: VALUE", value_parser = header_line)]
+    pub header: Vec<HeaderLine>,
+
+    /// Ask the server at inet:HOST:PORT or unix:PATH
+    ///
+    /// Any milter can be asked; no configuration is read then.
+    #[arg(long, value_name = "WHERE")]
+    pub live: Option<Endpoint>,
+
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// A file with a message, or - for standard input
+    ///
+    /// Without --live only its header section is looked at.
+    pub message: Option<PathBuf>,
+}
+
+/// Options of `test`.
+#[derive(Args, Debug)]
+pub struct TestOptions {
+    /// Files of test cases
+    #[arg(required = true, value_name = "CASES.toml")]
+    pub files: Vec<PathBuf>,
+
+    /// Print the results as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `generate`.
+#[derive(Args, Debug)]
+pub struct GenerateOptions {
+    /// What to write
+    #[command(subcommand)]
+    pub what: Generated,
+}
+
+/// What can be generated.
+#[derive(Debug, Subcommand)]
+pub enum Generated {
+    /// Write a man page for each command into a directory
+    Man {
+        /// The directory
+        directory: PathBuf,
+    },
+    /// Write completions for a shell on standard output
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the JSON schema of postern.toml, for editors, on standard output
+    Schema,
+}
+
+fn header_line(text: &str) -> Result<HeaderLine, &'static str> {
+    HeaderLine::parse(text.as_bytes()).ok_or("write it like `Subject: hello`")
 }

@@ -108,3 +108,104 @@ fn loop_rule(loops: &config::Loops, problems: &mut Problems) -> LoopRule {
     };
     LoopRule { id, max_passes: *max_passes, max_received: *max_received }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::{Domain, DomainPattern};
+    use crate::policy::{Mode, Reason, Verdict};
+
+    fn example(name: &str) -> (Config, Policy) {
+        let assembled = assemble(&Path::new("examples").join(name));
+        assembled.outcome.unwrap_or_else(|| panic!("{}", assembled.problems.render(false)))
+    }
+
+    fn domain<'a>(policy: &'a Policy, name: &str) -> &'a DomainPolicy {
+        policy.domains().find(&Domain::parse(name).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_is_left_out_has_its_default() {
+        let (config, policy) = example("minimal.toml");
+        let config::Milter { listen, socket_mode, socket_group, drain_timeout, max_connections } =
+            config.milter;
+        assert_eq!(listen, [config::Listen::Tcp(([127, 0, 0, 1], 8890).into())]);
+        assert_eq!((socket_mode, socket_group, max_connections), (0o660, None, 5000));
+        assert_eq!(drain_timeout.as_secs(), 30);
+        assert_eq!(config.state_dir, Path::new("/var/lib/postern"));
+        assert!(policy.internal().authenticated && policy.internal().networks.is_empty());
+        assert_eq!(policy.unlisted().verdict, Verdict::Accept);
+        assert_eq!((policy.loops().max_passes, policy.loops().max_received), (3, 50));
+        assert!(!policy.loops().id.is_empty());
+        let domain = domain(&policy, "example.com");
+        assert_eq!((domain.mode, &*domain.subaddress), (Mode::Enforce, "+"));
+        assert!(domain.directories.is_empty());
+    }
+
+    #[test]
+    fn what_is_written_reaches_the_policy() {
+        let (config, policy) = example("full.toml");
+        assert_eq!(config.milter.listen.len(), 3);
+        assert_eq!(&*policy.loops().id, "mx.example.com");
+        assert!(policy.internal().networks.find([10, 20, 1, 1].into()).is_some());
+
+        let com = domain(&policy, "example.com");
+        let Source::Gateways(gateways) = &com.source else { panic!("{:?}", com.source) };
+        let names: Vec<&str> = gateways.iter().map(|gateway| &*gateway.name).collect();
+        assert_eq!(names, ["tmes", "filter"]);
+        assert!(
+            gateways[1].networks.find([203, 0, 113, 70].into()).is_some(),
+            "a line with a comment behind it"
+        );
+
+        let net = domain(&policy, "example.net");
+        assert_eq!(
+            (net.mode, net.verdicts.source, net.verdicts.loops),
+            (Mode::Soft, Verdict::Quarantine, Verdict::Reject)
+        );
+        let below = domain(&policy, "a.sales.example.net");
+        assert_eq!(below.pattern, DomainPattern::parse("*.example.net").unwrap());
+        assert!(matches!(below.source, Source::Any));
+        assert!(
+            Arc::ptr_eq(&below.directories[0], &net.directories[0]),
+            "one directory in memory for all its domains"
+        );
+        let sales = &net.directories[0].mailboxes;
+        assert!(sales.contains("dave jones", &Domain::parse("example.net").unwrap()));
+        assert!(sales.contains_whole(&Domain::parse("sales.example.net").unwrap()));
+    }
+
+    #[test]
+    fn a_domain_changes_only_what_it_names_of_a_reply() {
+        let dir = std::env::temp_dir().join(format!("postern-assemble-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let file = dir.join("postern.toml");
+        let toml = r#"
+            milter.listen = ["unix:s"]
+            reply.recipient-unknown = { code = 553, enhanced = "5.1.6", text = "Gone" }
+            [domain."a.example"]
+            gateways = "any"
+            reply.recipient-unknown.text = "Nobody"
+            [domain."b.example"]
+            gateways = "any"
+            reply.recipient-unknown.code = 551
+        "#;
+        std::fs::write(&file, toml).unwrap();
+        let assembled = assemble(&file);
+        std::fs::remove_dir_all(&dir).unwrap();
+        let (config, policy) = assembled.outcome.unwrap();
+        assert_eq!(config.milter.listen, [config::Listen::Unix(dir.join("s"))]);
+        for (name, reject, defer) in [
+            ("a.example", "553 5.1.6 Nobody", "450 4.1.6 Nobody"),
+            ("b.example", "551 5.1.1 Gone", "450 4.1.1 Gone"),
+        ] {
+            let replies = &domain(&policy, name).replies;
+            let text = |verdict| replies.reply(Reason::RecipientUnknown, verdict).unwrap().to_string();
+            assert_eq!(
+                (text(Verdict::Reject), text(Verdict::Defer)),
+                (reject.to_owned(), defer.to_owned()),
+                "{name}"
+            );
+        }
+    }
+}

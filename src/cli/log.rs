@@ -4,20 +4,22 @@
 //! Events are handed to a thread of their own over a bounded queue, so that a slow disk or a full pipe never holds up
 //! a message; when the queue is full, lines are dropped and counted.
 
+use super::log_queue::{Queue, Writer as QueueWriter};
+use super::log_text::TextFields;
+use super::output;
 use clap::ValueEnum;
 use std::fmt::{self, Write as _};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Lines that may wait to be written.
-const QUEUE: usize = 65_536;
+/// Octets of text written at once.
+const BUFFER: usize = 64 << 10;
 
 /// systemd's native socket (`systemd.journal-fields(7)`, "Native Journal Protocol").
 const JOURNAL: &str = "/run/systemd/journal/socket";
@@ -67,14 +69,14 @@ impl From<Threshold> for LevelFilter {
 /// Keeps the log going; what waits is written when it is dropped.
 #[derive(Debug)]
 pub struct Log {
-    _worker: WorkerGuard,
-    dropped: ErrorCounter,
+    queue: Queue,
+    _writer: QueueWriter,
 }
 
 impl Log {
     /// Lines dropped because the queue was full.
     pub fn dropped(&self) -> usize {
-        self.dropped.dropped_lines()
+        self.queue.dropped()
     }
 }
 
@@ -83,33 +85,40 @@ impl Log {
 /// # Errors
 /// When the journal was asked for and cannot be reached.
 pub fn begin(format: Format, threshold: Threshold) -> io::Result<Log> {
-    let format = match format {
-        Format::Auto if std::env::var_os("JOURNAL_STREAM").is_some() => Format::Journal,
-        Format::Auto => Format::Text,
-        chosen @ (Format::Text | Format::Json | Format::Journal) => chosen,
+    let (format, journal) = match format {
+        Format::Auto => match Journal::connect(JOURNAL).ok().filter(|_| stderr_is_the_journal()) {
+            Some(journal) => (Format::Journal, Some(journal)),
+            None => (Format::Text, None),
+        },
+        Format::Journal => (format, Some(Journal::connect(JOURNAL)?)),
+        Format::Text | Format::Json => (format, None),
     };
-    let (writer, worker) = match format {
-        Format::Journal => queue(Journal::connect(JOURNAL)?),
-        Format::Auto | Format::Text | Format::Json => queue(io::stderr()),
+    let (queue, writer) = match journal {
+        Some(journal) => Queue::begin(journal)?,
+        None => Queue::begin(io::BufWriter::with_capacity(BUFFER, io::stderr()))?,
     };
-    let dropped = writer.error_counter();
-    let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::from(threshold)).with_writer(writer);
+    let for_events = queue.clone();
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::from(threshold))
+        .with_writer(move || for_events.clone());
     match format {
         Format::Journal => builder.event_format(JournalEntry).init(),
         Format::Json => {
             builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
         }
-        Format::Auto | Format::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
+        Format::Auto | Format::Text => {
+            builder.with_ansi(output::colour(&io::stderr())).fmt_fields(TextFields).init();
+        }
     }
-    Ok(Log { _worker: worker, dropped })
+    Ok(Log { queue, _writer: writer })
 }
 
-fn queue(sink: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
-    NonBlockingBuilder::default()
-        .lossy(true)
-        .buffered_lines_limit(QUEUE)
-        .thread_name("postern-log")
-        .finish(sink)
+/// Whether standard error is the journal's stream. The variable may have been inherited from a service whose child we
+/// are, with standard error elsewhere by now (systemd.exec(5), `$JOURNAL_STREAM`).
+fn stderr_is_the_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    nix::sys::stat::fstat(io::stderr())
+        .is_ok_and(|about| stream == format!("{}:{}", about.st_dev, about.st_ino))
 }
 
 /// Sends each write as one datagram to the journal.
@@ -206,12 +215,13 @@ mod tests {
         let path = std::env::temp_dir().join(format!("postern-journal-{}", std::process::id()));
         let journal = UnixDatagram::bind(&path).unwrap();
         journal.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let (writer, worker) = queue(Journal::connect(path.to_str().unwrap()).unwrap());
-        let subscriber = tracing_subscriber::fmt().with_writer(writer).event_format(JournalEntry).finish();
+        let (queue, writer) = Queue::begin(Journal::connect(path.to_str().unwrap()).unwrap()).unwrap();
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(move || queue.clone()).event_format(JournalEntry).finish();
         tracing::subscriber::with_default(subscriber, || {
             tracing::warn!(queue_id = "A1", helo = "a\nMESSAGE=forged", r#ref = %"4QJ7", count = 3, "verdict");
         });
-        drop(worker);
+        drop(writer);
         let mut entry = [0; 2048];
         let length = journal.recv(&mut entry).unwrap();
         let entry = str::from_utf8(&entry[..length]).unwrap();

@@ -4,15 +4,29 @@
 //! `arguments` defines every command; help, man pages and completions are made from it.
 
 pub mod arguments;
+mod ask;
 pub mod assemble;
+mod cases;
 mod check;
+mod content;
+mod expectation;
+mod generate;
+mod live;
 pub mod log;
+mod log_queue;
+mod log_text;
+mod man;
+mod manual;
+mod output;
+mod question;
 mod run;
+mod test;
+mod trial;
 
 use crate::config::Problems;
 use arguments::{Arguments, Command};
 use clap::Parser;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::process::ExitCode;
 
 /// Exit code of a command that could not do its work.
@@ -21,20 +35,20 @@ pub(crate) const FAILED: u8 = 2;
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     let Arguments { config, command } = Arguments::parse();
-    match command {
-        Command::Run(options) => run::run(&config, options.log_format, options.log_level),
+    let done = match command {
+        Command::Run(options) => Ok(run::run(&config, options.log_format, options.log_level)),
         Command::Check(options) => check::check(&config, options.json),
-    }
+        Command::Try(options) => ask::ask(&config, options),
+        Command::Test(options) => test::test(&config, &options.files, options.json),
+        Command::Generate(options) => generate::generate(&options.what).map(|()| ExitCode::SUCCESS),
+    };
+    done.unwrap_or_else(|error| {
+        output::complain(&format!("postern: {error}\n"));
+        ExitCode::from(FAILED)
+    })
 }
 
 /// Problems as a compiler shows them, on standard error; in colour on a terminal.
 fn print_problems(problems: &Problems) {
-    if !problems.is_empty() {
-        eprint!("{}", problems.render(colour(&io::stderr())));
-    }
-}
-
-/// Colour on a terminal only, and not where `NO_COLOR` is set (no-color.org).
-fn colour(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    output::complain(&problems.render(output::colour(&io::stderr())));
 }

@@ -9,7 +9,7 @@ use super::assemble::{self, Assembled};
 use super::log::{self, Log};
 use crate::config::{Config, Listen};
 use crate::gate::{Event, Gate, Judge};
-use crate::listen::{Admission, BoundSocket, Drain, Draining, Inherited, Socket, accept_loop};
+use crate::listen::{Admission, BoundSocket, Drain, Draining, Inherited, Peer, Socket, Stream, accept_loop};
 use crate::milter;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use tokio::runtime;
+use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, timeout};
@@ -31,15 +31,26 @@ const TROUBLE_PAUSE: Duration = Duration::from_secs(10);
 
 /// Serves; the exit code is 0 after an orderly stop and 2 when there was nothing to serve.
 pub(super) fn run(config: &Path, format: log::Format, threshold: log::Threshold) -> ExitCode {
+    // Before anything that takes time: a signal that comes while a million recipients are read must not kill.
+    let attended = runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
+        let signals = {
+            let _inside = runtime.enter();
+            Signals::new()?
+        };
+        Ok((runtime, signals))
+    });
     let Assembled { problems, outcome, found: _ } = assemble::assemble(config);
     super::print_problems(&problems);
     let Some((config_now, policy)) = outcome else {
         return ExitCode::from(super::FAILED);
     };
-    match serve(config, config_now, policy, format, threshold) {
+    let served = attended.map_err(Into::into).and_then(|(runtime, signals)| {
+        serve(config, config_now, policy, (format, threshold), &runtime, signals)
+    });
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("postern: {error}");
+            super::output::complain(&format!("postern: {error}\n"));
             ExitCode::from(super::FAILED)
         }
     }
@@ -49,8 +60,9 @@ fn serve(
     path: &Path,
     config: Config,
     policy: crate::policy::Policy,
-    format: log::Format,
-    threshold: log::Threshold,
+    (format, threshold): (log::Format, log::Threshold),
+    runtime: &Runtime,
+    signals: Signals,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let sockets = bind(&config)?;
     let log = log::begin(format, threshold)
@@ -69,8 +81,7 @@ fn serve(
     for socket in &sockets {
         tracing::info!(listen = socket.describe(), "listening");
     }
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(attend(path, config, &service, &log, drain))?;
+    runtime.block_on(attend(path, config, sockets, &service, &log, drain, signals));
     // Workers hear it, or are gone.
     let _ = stop.send(true);
     for worker in workers {
@@ -147,11 +158,10 @@ fn start_workers(
 async fn welcome(service: Arc<Service>, socket: Socket, draining: Draining) {
     let admission = Arc::clone(&service.admission);
     let for_sessions = draining.clone();
-    let arrived = |stream: crate::listen::Stream, place| {
+    let arrived = |stream: Stream, peer: Peer, place| {
         let (gate, draining) = (Arc::clone(&service.gate), for_sessions.clone());
         tokio::spawn(async move {
-            let peer = stream.peer();
-            milter::serve(stream, &peer, gate, draining).await;
+            milter::serve(stream, peer, gate, draining).await;
             drop(place);
         });
     };
@@ -179,25 +189,26 @@ async fn welcome(service: Arc<Service>, socket: Socket, draining: Draining) {
 /// Waits for signals until it is time to go, and goes.
 async fn attend(
     path: &Path,
-    config: Config,
+    mut config: Config,
+    sockets: Vec<BoundSocket>,
     service: &Arc<Service>,
     log: &Log,
     drain: Drain,
-) -> io::Result<()> {
-    let mut hang_up = signal(SignalKind::hangup())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut config = config;
+    mut signals: Signals,
+) {
     // Not run by systemd is fine.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %path.display(), "ready");
     loop {
         tokio::select! {
-            _ = hang_up.recv() => config = reload(path, config, service, log).await,
-            () = either(&mut terminate, &mut interrupt) => break,
+            _ = signals.hang_up.recv() => config = reload(path, config, service, log).await,
+            () = either(&mut signals.terminate, &mut signals.interrupt) => break,
         }
     }
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    // Workers let go of theirs too: an MTA that connects from now on is refused at once, and does not hang in the backlog
+    // of a server that will not serve it. A socket from systemd stays open there, for the next start.
+    drop(sockets);
     let limit = config.milter.drain_timeout;
     tracing::info!(connections = service.admission.inside(), limit = ?limit, "stopping; messages under way may finish");
     tokio::select! {
@@ -206,9 +217,27 @@ async fn attend(
                 tracing::warn!(connections = service.admission.inside(), "sessions cut off: drain_timeout is over");
             }
         }
-        () = either(&mut terminate, &mut interrupt) => tracing::warn!("told twice to stop; stopping at once"),
+        () = either(&mut signals.terminate, &mut signals.interrupt) => {
+            tracing::warn!("told twice to stop; stopping at once");
+        }
     }
-    Ok(())
+}
+
+/// The signals that are attended to, from the moment this is made.
+struct Signals {
+    hang_up: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            hang_up: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
 }
 
 async fn either(one: &mut Signal, other: &mut Signal) {

@@ -20,6 +20,7 @@ mod table;
 mod text;
 mod tree;
 mod wording;
+mod words;
 
 pub use check::is_loop_id;
 pub use data_file::{DataFile, Entry, FileProblems};

@@ -45,21 +45,6 @@ impl NetworkList {
         self.entries.push((network, place.clone()));
     }
 
-    /// The networks so far.
-    pub fn iter(&self) -> impl Iterator<Item = &(Network, Place)> {
-        self.entries.iter()
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// All networks; says which of them another one holds already.
     pub fn finish(mut self, mut say: impl FnMut(Problem)) -> Vec<Network> {
         // By first address, wide before narrow, so that each network follows the one that holds it.

@@ -98,3 +98,52 @@ pub(super) fn read_lines(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn file(name: &str, content: &[u8]) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("postern-source-{name}-{}", std::process::id()));
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    fn read(content: &[u8], limit: u64, name: &str) -> Result<Vec<(usize, Vec<u8>)>, ReadError> {
+        let path = file(name, content);
+        let mut lines = Vec::new();
+        let outcome = read_lines(&path, limit, |number, line| {
+            lines.push((number, line.to_vec()));
+            ControlFlow::Continue(())
+        });
+        fs::remove_file(path).unwrap();
+        outcome.map(|()| lines)
+    }
+
+    #[test]
+    fn lines_keep_their_ends_and_numbers() {
+        let lines = read(b"a\r\n\nb", 100, "lines").unwrap();
+        assert_eq!(lines, [(1, b"a\r\n".to_vec()), (2, b"\n".to_vec()), (3, b"b".to_vec())]);
+        assert!(read(b"", 100, "none").unwrap().is_empty());
+    }
+
+    #[test]
+    fn caps_hold_to_the_octet() {
+        assert_eq!(read(b"12345\n", 6, "fits").unwrap().len(), 1);
+        assert!(matches!(read(b"123456\n", 6, "large"), Err(ReadError::TooLarge { limit: 6 })));
+        let mut line = vec![b'x'; MAX_LINE - 1];
+        line.push(b'\n');
+        assert_eq!(read(&line, u64::MAX, "line").unwrap().len(), 1);
+        line.insert(0, b'x');
+        assert!(matches!(read(&line, u64::MAX, "long"), Err(ReadError::LineTooLong { line: 1 })));
+    }
+
+    #[test]
+    fn only_regular_files_are_read() {
+        let read = |path: &str| read_lines(Path::new(path), 100, |_, _| ControlFlow::Continue(()));
+        assert!(matches!(read("/nonexistent"), Err(ReadError::Missing)));
+        assert!(matches!(read("/"), Err(ReadError::Directory)));
+        assert!(matches!(read("/dev/zero"), Err(ReadError::Irregular)));
+    }
+}

@@ -38,7 +38,8 @@ pub(super) fn mend(text: &Text, problems: &mut Problems) -> Option<Mended> {
         } else {
             let mut problem = worded(text, &error, &span);
             if error.message().starts_with("duplicate key")
-                && let Some(first) = earlier_key(root.get_ref(), &content, &span)
+                && let Some(first) =
+                    earlier_key(root.get_ref(), &content, &span).or_else(|| earlier_table(&content, &span))
             {
                 problem = problem.see("listed here", text.place(first));
             }
@@ -55,6 +56,7 @@ pub(super) fn mend(text: &Text, problems: &mut Problems) -> Option<Mended> {
         problems.push(problem);
         blank(&mut content, lost);
     }
+    problems.push(text.more());
     None
 }
 
@@ -180,6 +182,15 @@ fn earlier_key(table: &DeTable<'_>, content: &str, second: &Range<usize>) -> Opt
     found
 }
 
+/// The line of the same table's name that precedes this one.
+fn earlier_table(content: &str, second: &Range<usize>) -> Option<Range<usize>> {
+    let name =
+        line_at(content, second.start).split('#').next().map(str::trim).filter(|name| begins_table(name))?;
+    let before = &content[..line_start(content, second.start)];
+    let at = before.rfind(name).filter(|&at| before[line_start(before, at)..at].trim().is_empty())?;
+    Some(at..at + name.len())
+}
+
 fn worded(text: &Text, error: &Error, span: &Range<usize>) -> Problem {
     let part = text.as_str().get(span.clone()).unwrap_or_default();
     let message = error.message();
@@ -191,8 +202,9 @@ fn worded(text: &Text, error: &Error, span: &Range<usize>) -> Problem {
         // The parser marks what it stumbled over; meant is the whole value.
         let line = line_at(text.as_str(), span.start);
         let begin = line_start(text.as_str(), span.start);
-        let blanks = |c: char| c.is_whitespace() || "=[,".contains(c);
-        let start = line[..span.start - begin].rfind(blanks).map_or(0, |at| at + 1);
+        let blanks = |c: char| c.is_ascii_whitespace() || "=[,".contains(c);
+        let before = line.get(..span.start - begin).unwrap_or_default();
+        let start = before.rfind(blanks).map_or(0, |at| at + 1);
         let length = line[start..].find(['\n', ',', ']', '#']).unwrap_or(line.len() - start);
         let value = line[start..start + length].trim();
         at = begin + start..begin + start + value.len();

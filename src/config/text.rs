@@ -51,6 +51,12 @@ impl Text {
         self.garbled.binary_search(&line).is_ok()
     }
 
+    /// Says that the search was broken off.
+    pub(super) fn more(&self) -> Problem {
+        let end = self.content.len();
+        Problem::note(self.place(end..end), "there may be more problems: mend these first")
+    }
+
     pub(super) fn as_str(&self) -> &str {
         &self.content
     }

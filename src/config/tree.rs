@@ -66,6 +66,7 @@ pub(super) fn read(text: &Text, problems: &mut Problems) -> Option<Tree> {
         };
         lost.paths.push(report(text, root.get_mut(), &error, problems)?);
     }
+    problems.push(text.more());
     None
 }
 

@@ -38,6 +38,12 @@ pub struct Ruling {
     pub reference: Reference,
 }
 
+impl AsRef<Decision> for Ruling {
+    fn as_ref(&self) -> &Decision {
+        &self.decision
+    }
+}
+
 /// What a door asks. The gate is the one judge that serves; a test may stand another in its place.
 pub trait Judge: Send + Sync + 'static {
     /// The policy for a session that begins now.

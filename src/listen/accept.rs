@@ -5,7 +5,7 @@
 //! instead of hanging in the backlog. When accepting fails (no file descriptors left, say), the loop waits a little
 //! and goes on, because the connections that hold the descriptors will end.
 
-use super::{Draining, Socket, Stream};
+use super::{Draining, Peer, Socket, Stream};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -66,7 +66,7 @@ pub async fn accept_loop(
     socket: Socket,
     admission: Arc<Admission>,
     mut draining: Draining,
-    mut arrived: impl FnMut(Stream, Admitted),
+    mut arrived: impl FnMut(Stream, Peer, Admitted),
     mut troubled: impl FnMut(Option<&io::Error>),
 ) {
     let mut back_off = BACK_OFF_FIRST;
@@ -77,10 +77,10 @@ pub async fn accept_loop(
             accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok(stream) => {
+            Ok((stream, peer)) => {
                 back_off = BACK_OFF_FIRST;
                 match admission.enter() {
-                    Some(place) => arrived(stream, place),
+                    Some(place) => arrived(stream, peer, place),
                     None => troubled(None),
                 }
                 // Lets the other workers have the next one.

@@ -11,4 +11,4 @@ mod stream;
 pub use accept::{Admission, Admitted, accept_loop};
 pub use drain::{Drain, Draining};
 pub use socket::{BindError, BoundSocket, Inherited, Socket};
-pub use stream::{Stream, Transport};
+pub use stream::{Peer, Stream};

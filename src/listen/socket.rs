@@ -4,7 +4,7 @@
 //! A unix socket's path may be in the way: one that nobody listens on any more is replaced, one that answers is
 //! another server's and refused, and what is no socket is never touched.
 
-use super::Stream;
+use super::{Peer, Stream};
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -116,10 +116,14 @@ impl Socket {
         Ok(BoundSocket::Unix(listener, Some(path.to_owned())))
     }
 
-    pub(super) async fn accept(&self) -> io::Result<Stream> {
+    pub(super) async fn accept(&self) -> io::Result<(Stream, Peer)> {
         match self {
-            Self::Tcp(listener) => listener.accept().await.map(|(stream, _)| Stream::tcp(stream)),
-            Self::Unix(listener) => listener.accept().await.map(|(stream, _)| Stream::Unix(stream)),
+            Self::Tcp(listener) => {
+                listener.accept().await.map(|(stream, peer)| (Stream::tcp(stream), Peer::Tcp(peer)))
+            }
+            Self::Unix(listener) => {
+                listener.accept().await.map(|(stream, _)| (Stream::Unix(stream), Peer::Unix))
+            }
         }
     }
 }

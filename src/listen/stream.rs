@@ -6,20 +6,13 @@
 //! option does not stick, so it is set each time we wait for more after having read something and answered nothing; an
 //! answer carries the acknowledgement with it. Our own writes are not delayed (`TCP_NODELAY`).
 
+use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-
-/// What a connection runs over.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Transport {
-    /// TCP.
-    Tcp,
-    /// A unix stream socket.
-    Unix,
-}
 
 /// A connection.
 #[derive(Debug)]
@@ -37,22 +30,22 @@ impl Stream {
         let _ = stream.set_nodelay(true);
         Self::Tcp(stream, false)
     }
+}
 
-    /// What it runs over.
-    pub fn transport(&self) -> Transport {
-        match self {
-            Self::Tcp(..) => Transport::Tcp,
-            Self::Unix(_) => Transport::Unix,
-        }
-    }
+/// Who is at the other end, for the log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Peer {
+    /// An address.
+    Tcp(SocketAddr),
+    /// Someone on this machine.
+    Unix,
+}
 
-    /// Who is at the other end, for the log.
-    pub fn peer(&self) -> String {
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(stream, _) => {
-                stream.peer_addr().map_or_else(|_| "unknown".into(), |peer| peer.to_string())
-            }
-            Self::Unix(_) => "unix".into(),
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
         }
     }
 }

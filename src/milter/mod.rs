@@ -2,13 +2,14 @@
 //! The milter door: Postfix and Sendmail tell of each session, and are told what to do with each recipient and message.
 //!
 //! The wire codec is indymilter's (`indymilter::message`); the session is our own. Its parts, in the order in which an
-//! MTA meets them: [`Terms`] are negotiated; `connection` reads packets under caps and deadlines; `session` is the state
+//! MTA meets them: `connection` and `frame` read packets under caps and deadlines; [`Terms`] are negotiated; `session` is the state
 //! machine; `macros` and `facts` turn packets into mail's own types; `transaction` holds one message's recipients and
 //! decides what is edited at its end; `answer` writes replies. [`Mta`] is the other side, for `postern try --live` and tests.
 
 mod answer;
 mod connection;
 mod facts;
+mod frame;
 mod macros;
 mod mta;
 mod removal;

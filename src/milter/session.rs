@@ -274,8 +274,7 @@ impl<J: Judge> Session<J> {
         let case = Case { id: self.id, session: &self.facts, message: &self.transaction.facts };
         let recipients = self.transaction.decisions();
         let loops = self.policy.loops();
-        let by_headers =
-            if loops.is_on() { self.judge.headers(&self.policy, case, &recipients) } else { None };
+        let by_headers = self.judge.headers(&self.policy, case, &recipients);
         out.extend(self.transaction.finish(by_headers.as_ref(), loops, terms));
         self.judge.count(Event::Message);
         self.end_message();

@@ -39,9 +39,14 @@ pub fn recipient(policy: &Policy, session: &Session, recipient: &Recipient) -> D
 }
 
 /// Decides about a message by its headers. `recipients` are the decisions about those that were accepted; the strongest
-/// verdict over them answers for all of them. Nothing when no recipient's domain looks at headers.
+/// verdict over those it will be delivered to or held for answers for all of them. Nothing when no such recipient's
+/// domain looks at headers.
 pub fn headers(policy: &Policy, recipients: &[&Decision], headers: &HeaderFacts) -> Option<Decision> {
-    let looked_at = recipients.iter().filter_map(|decision| decision.domain.as_ref());
+    if !policy.loops.is_on() {
+        return None;
+    }
+    let staying = recipients.iter().filter(|decision| decision.applied != Verdict::Discard);
+    let looked_at = staying.filter_map(|decision| decision.domain.as_ref());
     let domains = looked_at.filter(|domain| domain.mode > Mode::Inactive);
     let decisions = domains.map(|domain| {
         let findings = check_headers(policy, domain, headers);

@@ -24,6 +24,12 @@ pub struct Decision {
     pub reply: Option<Reply>,
 }
 
+impl AsRef<Self> for Decision {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl Decision {
     /// Weighs findings that were collected under a domain's mode and replies.
     pub(super) fn weigh(

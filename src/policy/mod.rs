@@ -2,11 +2,13 @@
 //! Policy: pure functions from facts to a verdict. No clock, no log, no I/O, no async; the gate calls, records and counts.
 //!
 //! [`Policy`] is one immutable picture of everything that a decision needs. [`recipient`] decides about one
-//! recipient at RCPT, [`headers`] about a message whose headers are known, in the order that `README.md` gives.
+//! recipient at RCPT, [`headers`] about a message whose headers are known, in the order that `README.md` gives; [`ending`] says what
+//! both come to for a message with several recipients.
 
 mod decide;
 mod decision;
 mod finding;
+mod message;
 mod reason;
 mod replies;
 mod rules;
@@ -15,6 +17,7 @@ mod verdict;
 pub use decide::{headers, overdue, recipient};
 pub use decision::Decision;
 pub use finding::{Answer, Check, Entry, Finding, Rule};
+pub use message::{Ending, Marks, Sharing, ending, parted, too_many};
 pub use reason::Reason;
 pub use replies::Replies;
 pub use rules::{Directory, DomainPolicy, Gateway, Internal, LoopRule, Policy, Source, Unlisted, Verdicts};

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
@@ -52,6 +54,14 @@ pub(crate) struct Smtp {
     writer: Box<dyn Write + Send>,
     transcript: Vec<String>,
     greeting: Reply,
+    tls: Option<Child>,
+}
+
+/// A certificate and its key, both PEM files.
+#[derive(Clone, Copy)]
+pub(crate) struct Identity<'a> {
+    pub(crate) certificate: &'a Path,
+    pub(crate) key: &'a Path,
 }
 
 impl Smtp {
@@ -70,10 +80,36 @@ impl Smtp {
 
     /// Speaks over a stream that is already open and takes the greeting.
     pub(crate) fn over(reader: Box<dyn Read + Send>, writer: Box<dyn Write + Send>) -> Self {
-        let greeting = Reply { code: 0, lines: Vec::new() };
-        let mut smtp = Self { reader: BufReader::new(reader), writer, transcript: Vec::new(), greeting };
+        let mut smtp = Self::after_greeting(reader, writer);
         smtp.greeting = smtp.reply();
         smtp
+    }
+
+    /// Connects from `source` and begins TLS, showing this certificate; the next command is EHLO. The TLS is
+    /// openssl's, as a child process.
+    pub(crate) fn secured(source: IpAddr, server: SocketAddr, identity: Identity<'_>) -> Self {
+        let mut openssl = Command::new("openssl")
+            .args(["s_client", "-quiet", "-starttls", "smtp", "-connect", &server.to_string()])
+            .args(["-bind", &SocketAddr::new(source, 0).to_string()])
+            .arg("-cert")
+            .arg(identity.certificate)
+            .arg("-key")
+            .arg(identity.key)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("openssl runs");
+        let reader = openssl.stdout.take().expect("its output");
+        let writer = openssl.stdin.take().expect("its input");
+        let mut smtp = Self::after_greeting(Box::new(reader), Box::new(writer));
+        smtp.tls = Some(openssl);
+        smtp
+    }
+
+    fn after_greeting(reader: Box<dyn Read + Send>, writer: Box<dyn Write + Send>) -> Self {
+        let greeting = Reply { code: 0, lines: Vec::new() };
+        Self { reader: BufReader::new(reader), writer, transcript: Vec::new(), greeting, tls: None }
     }
 
     /// The server's first words.
@@ -143,5 +179,14 @@ impl Smtp {
 
     fn note(&mut self, who: &str, what: &str) {
         self.transcript.push(format!("    {who}: {what}"));
+    }
+}
+
+impl Drop for Smtp {
+    fn drop(&mut self) {
+        if let Some(mut openssl) = self.tls.take() {
+            drop(openssl.kill());
+            drop(openssl.wait());
+        }
     }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! Two MTA sides that others wrote: miltertest (OpenDKIM's, on Lua) and the crate indymilter-test.
+//! Two MTA sides that others wrote: miltertest (on Lua) and the crate indymilter-test.
 
 use crate::support::{Door, GATEWAY, STRANGER, policy};
 use indymilter_test::{MacroStage, ProtoOpts, Status, TestConnection};
+use postern::listen::{Peer, Stream};
 use postern::milter;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -16,10 +17,9 @@ async fn listen(door: &Door) -> u16 {
     let (gate, draining) = (Arc::clone(&door.judge), door.draining());
     tokio::spawn(async move {
         while let Ok((stream, peer)) = listener.accept().await {
-            let stream = postern::listen::Stream::tcp(stream);
-            let peer = peer.to_string();
+            let stream = Stream::tcp(stream);
             let (gate, draining) = (Arc::clone(&gate), draining.clone());
-            tokio::spawn(async move { milter::serve(stream, &peer, gate, draining).await });
+            tokio::spawn(async move { milter::serve(stream, Peer::Tcp(peer), gate, draining).await });
         }
     });
     port

@@ -5,7 +5,7 @@ use indymilter::message::command::{Command, ConnInfoPayload, EnvAddrPayload, Hea
 use indymilter::message::reply::Reply;
 use indymilter::{Actions, MacroStage, ProtoOpts, SocketInfo};
 use postern::gate::{Gate, Judge};
-use postern::listen::{Drain, Draining};
+use postern::listen::{self, Drain, Draining};
 use postern::mail::{Domain, DomainPattern, DomainTable, Mailbox, MailboxSetBuilder, Network};
 use postern::milter::{self, Exchange, Mta, Offer};
 use postern::policy::{
@@ -100,7 +100,8 @@ impl<J: Judge> Door<J> {
     /// One end of a connection that the door serves.
     pub(crate) fn connect(&self) -> (UnixStream, JoinHandle<()>) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let served = milter::serve(theirs, "test", Arc::clone(&self.judge), self.draining.clone());
+        let served =
+            milter::serve(theirs, listen::Peer::Unix, Arc::clone(&self.judge), self.draining.clone());
         (ours, tokio::spawn(served))
     }
 

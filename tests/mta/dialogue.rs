@@ -42,6 +42,7 @@ pub(crate) enum Want {
 pub(crate) struct Dialogue {
     name: String,
     client: IpAddr,
+    tls: bool,
     helo: &'static [u8],
     before: &'static [&'static str],
     mails: Vec<Mail>,
@@ -74,10 +75,23 @@ enum Delivered {
 /// Begins a dialogue: its name says what it shows.
 pub(crate) fn dialogue(name: impl Into<String>, client: &str) -> Dialogue {
     let client = client.parse().expect("an address");
-    Dialogue { name: name.into(), client, helo: b"EHLO client.example", before: &[], mails: Vec::new() }
+    Dialogue {
+        name: name.into(),
+        client,
+        tls: false,
+        helo: b"EHLO client.example",
+        before: &[],
+        mails: Vec::new(),
+    }
 }
 
 impl Dialogue {
+    /// Begins TLS before it greets.
+    pub(crate) fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
     /// Greets with this line instead of the usual one.
     pub(crate) fn helo(mut self, line: &'static [u8]) -> Self {
         self.helo = line;
@@ -204,7 +218,11 @@ fn hold(house: &House, dialogue: &Dialogue, number: usize) -> Result<(), String>
     let delivered_before = house.sink.deliveries().len();
     let mut wrong = Vec::new();
 
-    let mut smtp = house.mta.session(dialogue.client);
+    let mut smtp = if dialogue.tls {
+        house.mta.secure_session(dialogue.client)
+    } else {
+        house.mta.session(dialogue.client)
+    };
     smtp.command(dialogue.helo);
     for line in dialogue.before {
         let reply = smtp.command(line);

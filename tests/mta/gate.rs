@@ -26,6 +26,16 @@ fn on_sendmail_over_tcp() {
     play(&House::open(Kind::Sendmail, Transport::Tcp, CONFIG, &Extra::default()), &dialogues());
 }
 
+#[test]
+fn on_postfix_over_tcp_and_ipv6() {
+    play(&House::open(Kind::Postfix, Transport::Tcp6, CONFIG, &Extra::default()), &sources());
+}
+
+#[test]
+fn on_sendmail_over_tcp_and_ipv6() {
+    play(&House::open(Kind::Sendmail, Transport::Tcp6, CONFIG, &Extra::default()), &sources());
+}
+
 const NOT_GATEWAY: &str = "550 5.7.1";
 const UNKNOWN: &str = "550 5.1.1";
 
@@ -178,7 +188,12 @@ fn recipients() -> Vec<Dialogue> {
 }
 
 fn sessions() -> Vec<Dialogue> {
+    let crowd = dialogue("a hundred recipients, half of them unknown", GATEWAY).mail("eve@sender.example");
+    let crowd = (0..50).fold(crowd, |crowd, number| {
+        crowd.ok(&format!("person-{number}@x.sub.example")).no(&format!("person-{number}@a.example"), UNKNOWN)
+    });
     vec![
+        crowd,
         dialogue("two messages in one session", GATEWAY)
             .mail("eve@sender.example")
             .ok("ann@a.example")

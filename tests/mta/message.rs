@@ -8,22 +8,29 @@ use crate::mta::{Extra, Transport};
 
 #[test]
 fn on_postfix_over_unix() {
-    play(&House::usual(Kind::Postfix), &dialogues());
+    talk(&House::usual(Kind::Postfix));
 }
 
 #[test]
 fn on_postfix_over_tcp() {
-    play(&House::open(Kind::Postfix, Transport::Tcp, CONFIG, &Extra::default()), &dialogues());
+    talk(&House::open(Kind::Postfix, Transport::Tcp, CONFIG, &Extra::default()));
 }
 
 #[test]
 fn on_sendmail_over_unix() {
-    play(&House::usual(Kind::Sendmail), &dialogues());
+    talk(&House::usual(Kind::Sendmail));
 }
 
 #[test]
 fn on_sendmail_over_tcp() {
-    play(&House::open(Kind::Sendmail, Transport::Tcp, CONFIG, &Extra::default()), &dialogues());
+    talk(&House::open(Kind::Sendmail, Transport::Tcp, CONFIG, &Extra::default()));
+}
+
+fn talk(house: &House) {
+    play(house, &dialogues());
+    send_odd_contents(house);
+    send_in_one_go(house);
+    hang_up(house);
 }
 
 const LOOP: &str = "554 5.4.6";
@@ -221,4 +228,74 @@ fn forged() -> Vec<Dialogue> {
             .ok("ann@a.example")
             .headers(&["X-Posternity: 1", "X-Postern: 1", "XX-Postern-Tag: 1"]),
     ]
+}
+
+/// Messages without a header, without a body, without either, and a large one. A milter that lets itself be
+/// told too little makes Postfix wait for minutes with the first of them.
+fn send_odd_contents(house: &House) {
+    let large = [b"Subject: large\r\n\r\n".as_slice(), &b"0123456789 and so on\r\n".repeat(100_000)].concat();
+    let contents: [(&str, &[u8]); 6] = [
+        ("no-header", b"\r\nbody\r\n"),
+        ("no-body", b"Subject: no body\r\n\r\n"),
+        ("header-only", b"Subject: no end of header\r\n"),
+        ("text-only", b"this is no header\r\n"),
+        ("nothing", b""),
+        ("large", &large),
+    ];
+    let mut smtp = house.session(GATEWAY);
+    for (name, content) in contents {
+        let sender = format!("{name}@sender.example");
+        smtp.command(format!("MAIL FROM:<{sender}>"));
+        smtp.command("RCPT TO:<ann@a.example>");
+        smtp.command("DATA");
+        let reply = smtp.content(content);
+        assert!(reply.is_ok(), "{name}: {reply}\n{}", house.logs());
+        house.settle().expect("an empty queue");
+        let delivered = house.sink.deliveries().into_iter().filter(|one| one.sender == sender);
+        let tokens: Vec<_> = delivered.map(|one| one.values("X-Postern-Loop")).collect();
+        assert_eq!(tokens.len(), 1, "{name}: deliveries");
+        assert_eq!(tokens[0].len(), 1, "{name}: loop tokens {tokens:?}");
+    }
+}
+
+/// A client that does not wait for each reply, as most do, hears the same.
+fn send_in_one_go(house: &House) {
+    let mut smtp = house.session(GATEWAY);
+    smtp.raw(
+        b"MAIL FROM:<pipeline@sender.example>\r\nRCPT TO:<nobody@a.example>\r\nRCPT TO:<ann@a.example>\r\n\
+          RCPT TO:<nobody@a.example>\r\nRCPT TO:<bob@a.example>\r\nDATA\r\n",
+    );
+    let codes: Vec<u16> = std::iter::repeat_with(|| smtp.reply().code).take(6).collect();
+    assert_eq!(codes, [250, 550, 250, 550, 250, 354], "{}", smtp.transcript());
+    let reply = smtp.content(b"Subject: pipelined\r\n\r\nbody\r\n");
+    assert!(reply.is_ok(), "{reply}");
+    house.settle().expect("an empty queue");
+    let delivered = house.sink.with_header("Subject", "pipelined");
+    let mut recipients: Vec<String> = delivered.into_iter().flat_map(|one| one.recipients).collect();
+    recipients.sort();
+    assert_eq!(recipients, ["ann@a.example", "bob@a.example"]);
+}
+
+/// A client that hangs up within a message has sent nothing, and disturbs nobody.
+fn hang_up(house: &House) {
+    for steps in 1..=4 {
+        let mut smtp = house.session(GATEWAY);
+        let commands = ["MAIL FROM:<gone@sender.example>", "RCPT TO:<ann@a.example>", "DATA"];
+        for command in commands.iter().take(steps) {
+            smtp.command(command);
+        }
+        if steps == 4 {
+            smtp.raw(b"Subject: half a message\r\nX-Postern-Loop: gate.test.example\r\n");
+        }
+    }
+    let mut smtp = house.session(GATEWAY);
+    for command in ["MAIL FROM:<eve@sender.example>", "RCPT TO:<ann@a.example>", "DATA"] {
+        assert!(smtp.command(command).is_ok(), "{}", smtp.transcript());
+    }
+    let reply = smtp.content(b"Subject: after the others\r\n\r\nbody\r\n");
+    assert!(reply.is_ok(), "{reply}");
+    house.settle().expect("an empty queue");
+    assert_eq!(house.sink.with_header("Subject", "after the others").len(), 1);
+    let half = house.sink.deliveries().iter().filter(|one| one.sender.starts_with("gone@")).count();
+    assert_eq!(half, 0, "half a message was delivered");
 }

@@ -3,11 +3,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::process::Command;
 
 use nix::unistd::geteuid;
 
+use crate::common::address::{own_address, own_address6};
 use crate::common::postern::Endpoint;
-use crate::common::smtp::Smtp;
+use crate::common::smtp::{Identity, Smtp};
 
 /// How the mail server reaches Postern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,11 +18,26 @@ pub(crate) enum Transport {
     Unix,
     /// Over TCP.
     Tcp,
+    /// Over TCP and IPv6.
+    Tcp6,
+}
+
+impl Transport {
+    /// Where Postern is to listen for the server in this directory.
+    pub(crate) fn endpoint(self, dir: &Path) -> Endpoint {
+        match self {
+            Self::Unix => Endpoint::Unix(dir.join("milter.sock")),
+            Self::Tcp => Endpoint::Inet(own_address(8890)),
+            Self::Tcp6 => Endpoint::Inet(own_address6()),
+        }
+    }
 }
 
 /// What a server is started with beside its template.
 #[derive(Default)]
 pub(crate) struct Extra {
+    /// It offers STARTTLS and trusts its own certificate when a client shows it.
+    pub(crate) tls: bool,
     /// Settings of Postfix, `name = value`.
     pub(crate) postfix: &'static [&'static str],
     /// Lines of `sendmail.mc`, before the mailers.
@@ -57,6 +74,15 @@ pub(crate) trait Mta: Send + Sync {
         ""
     }
 
+    /// Its directory.
+    fn dir(&self) -> &Path;
+
+    /// Opens an SMTP session with STARTTLS from this address; the client shows the server's certificate.
+    fn secure_session(&self, source: IpAddr) -> Smtp {
+        let (certificate, key) = (self.dir().join("cert.pem"), self.dir().join("key.pem"));
+        Smtp::secured(source, self.smtp(), Identity { certificate: &certificate, key: &key })
+    }
+
     /// Opens an SMTP session from this address.
     fn session(&self, source: IpAddr) -> Smtp {
         Smtp::connect(source, if source.is_ipv4() { self.smtp() } else { self.smtp6() })
@@ -91,6 +117,17 @@ pub(crate) fn need(program: &Path, package: &str) {
         program.display()
     );
     assert!(geteuid().is_root(), "a mail server starts as root only: use ./tests/run.sh, or be root");
+}
+
+/// Makes a certificate for `joe`, signed by itself, with a key that only root can read.
+pub(crate) fn make_certificate(dir: &Path) {
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+        .args(["-subj", "/CN=joe", "-days", "3", "-keyout", "key.pem", "-out", "cert.pem"])
+        .current_dir(dir)
+        .output()
+        .expect("openssl runs");
+    assert!(made.status.success(), "openssl: {made:?}");
 }
 
 /// Fills in the `@NAME@` places of a template.

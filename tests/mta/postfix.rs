@@ -21,7 +21,7 @@ use crate::common::leash::Leash;
 use crate::common::postern::Endpoint;
 use crate::common::sink::Sink;
 use crate::common::wait::{SOON, wait_for};
-use crate::mta::{Extra, Held, Mta, Queue, Transport, fill, need};
+use crate::mta::{Extra, Held, Mta, Queue, Transport, fill, make_certificate, need};
 
 const PROGRAM: &str = "/usr/sbin/postfix";
 
@@ -41,10 +41,7 @@ impl Postfix {
         need(Path::new(PROGRAM), "the package postfix");
         let dir = TestDir::new();
         let (smtp, smtp6) = (own_address(2525), own_address6());
-        let milter = transport.map(|transport| match transport {
-            Transport::Unix => Endpoint::Unix(dir.join("milter.sock")),
-            Transport::Tcp => Endpoint::Inet(own_address(8890)),
-        });
+        let milter = transport.map(|transport| transport.endpoint(dir.path()));
         let root = dir.path().display().to_string();
         let milters = milter.as_ref().map(ToString::to_string).unwrap_or_default();
         make_dir(&dir.join("etc"), 0o755);
@@ -58,6 +55,12 @@ impl Postfix {
             ],
         );
         override_settings(&mut main, extra.postfix);
+        if extra.tls {
+            make_certificate(dir.path());
+            let settings =
+                "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = @DIR@/key.pem, @DIR@/cert.pem\n";
+            main.push_str(&fill(settings, &[("DIR", &root)]));
+        }
         let services = [("LISTEN", smtp.to_string()), ("LISTEN6", smtp6.to_string())];
         let services = services.each_ref().map(|(name, value)| (*name, value.as_str()));
         let main = dir.write("etc/main.cf", &main);
@@ -132,6 +135,10 @@ impl Mta for Postfix {
     fn release(&self, id: &str) {
         self.run("postsuper", &["-H", id]);
         self.run("postqueue", &["-i", id]);
+    }
+
+    fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     fn log(&self) -> String {

@@ -7,7 +7,7 @@
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::common::address::{own_address, own_address6};
@@ -16,7 +16,7 @@ use crate::common::leash::Leash;
 use crate::common::postern::Endpoint;
 use crate::common::sink::Sink;
 use crate::common::wait::{SOON, wait_until};
-use crate::mta::{Extra, Held, Mta, Queue, Transport, fill, need};
+use crate::mta::{Extra, Held, Mta, Queue, Transport, fill, make_certificate, need};
 
 /// A running Sendmail. It stops when it is dropped.
 pub(crate) struct Sendmail {
@@ -34,10 +34,7 @@ impl Sendmail {
         need(&program(), "Sendmail there");
         let dir = TestDir::new();
         let (smtp, smtp6) = (own_address(2525), own_address6());
-        let milter = transport.map(|transport| match transport {
-            Transport::Unix => Endpoint::Unix(dir.join("milter.sock")),
-            Transport::Tcp => Endpoint::Inet(own_address(8890)),
-        });
+        let milter = transport.map(|transport| transport.endpoint(dir.path()));
         make_dir(&dir.join("mqueue"), 0o700);
         dir.write("service.switch", "hosts files\naliases files\npasswd files\n");
         dir.write("local-host-names", "");
@@ -48,11 +45,18 @@ impl Sendmail {
         if let Some(milter) = &milter {
             let socket = match milter {
                 Endpoint::Unix(path) => format!("unix:{}", path.display()),
-                Endpoint::Inet(address) => format!("inet:{}@{}", address.port(), address.ip()),
+                Endpoint::Inet(address) => {
+                    let family = if address.is_ipv4() { "inet" } else { "inet6" };
+                    format!("{family}:{}@{}", address.port(), address.ip())
+                }
             };
             lines.push(format!(
                 "INPUT_MAIL_FILTER(`postern', `S={socket}, F=T, T=C:10s;S:20s;R:20s;E:60s')dnl"
             ));
+        }
+        if extra.tls {
+            make_certificate(dir.path());
+            lines.push(include_str!("sendmail-tls.mc").to_owned());
         }
         // The lines first: they have places of their own to be filled in.
         let config = fill(
@@ -137,6 +141,10 @@ impl Mta for Sendmail {
         let released =
             command(&self.dir).args(["-qQ", &format!("-qI{id}"), "-Q"]).output().expect("sendmail runs");
         assert!(released.status.success(), "release {id}: {released:?}");
+    }
+
+    fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     fn log(&self) -> String {

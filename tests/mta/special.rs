@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! What only one of the two servers can do: clients behind a proxy, logins, local and mapped domains.
+//! What the two servers do each in its own way: clients behind a proxy, logins, TLS, local and mapped
+//! domains.
 
 use crate::dialogue::Want::{NotAccepted, Refused};
 use crate::dialogue::{Dialogue, GATEWAY, STRANGER, dialogue, play};
@@ -42,6 +43,7 @@ fn clients_behind_a_proxy() {
 const EHLO: &str = "EHLO client.example";
 
 const ANONYMOUS: Extra = Extra {
+    tls: false,
     postfix: &[],
     sendmail: &["define(`confAUTH_MECHANISMS', `ANONYMOUS')dnl", "TRUST_AUTH_MECH(`ANONYMOUS')dnl"],
     sendmail_cf: &[],
@@ -64,7 +66,50 @@ fn anonymous_is_nobody() {
     play(&House::open(Kind::Sendmail, Transport::Unix, CONFIG, &ANONYMOUS), &dialogues);
 }
 
+const TLS: Extra = Extra { tls: true, postfix: &[], sendmail: &[], sendmail_cf: &[] };
+
+fn secured() -> Vec<Dialogue> {
+    vec![
+        dialogue("the gateway with TLS", GATEWAY)
+            .tls()
+            .mail("eve@sender.example")
+            .ok("ann@a.example")
+            .no("nobody@a.example", UNKNOWN)
+            .mail("")
+            .ok("bob@a.example"),
+        dialogue("a stranger with TLS", STRANGER)
+            .tls()
+            .mail("eve@sender.example")
+            .no("ann@a.example", NOT_GATEWAY)
+            .ok("anybody@unlisted.example")
+            .loops(&[]),
+    ]
+}
+
+/// STARTTLS makes a session begin anew, with the milter connection that it has.
+#[test]
+fn with_tls_in_postfix() {
+    play(&House::open(Kind::Postfix, Transport::Tcp, CONFIG, &TLS), &secured());
+}
+
+/// The same in Sendmail; and there a client logs in with its certificate.
+#[test]
+fn with_tls_in_sendmail() {
+    let mut dialogues = secured();
+    dialogues.push(
+        dialogue("a stranger who has logged in", STRANGER)
+            .tls()
+            .before(&["AUTH EXTERNAL ="])
+            .mail("eve@sender.example")
+            .ok("ann@a.example")
+            .ok("nobody@a.example")
+            .ok("ann@six.example"),
+    );
+    play(&House::open(Kind::Sendmail, Transport::Tcp, CONFIG, &TLS), &dialogues);
+}
+
 const LOCAL: Extra = Extra {
+    tls: false,
     postfix: &["mydestination = a.example, mx.test.example"],
     sendmail: &[],
     sendmail_cf: &["Cwa.example", "Cwmx.test.example"],
@@ -117,6 +162,7 @@ fn local(seen: &[&'static str]) -> Vec<Dialogue> {
 }
 
 const MAPPED: Extra = Extra {
+    tls: false,
     postfix: &[],
     sendmail: &[
         "FEATURE(`virtusertable', `text -k 0 -v 1 @DIR@/virtusers')dnl",

@@ -4,10 +4,11 @@
 use super::Check;
 use super::replies::Use;
 use crate::config::Problem;
-use crate::config::file::{self, Gateways, Named};
+use crate::config::file::{self, Named};
 use crate::config::placed::Placed;
 use crate::config::settings::{Domain, Source};
 use crate::config::wording::{header, meant, quoted};
+use crate::config::words::{Any, Gateways};
 use crate::mail::DomainPattern;
 use crate::policy::Verdicts;
 use std::collections::{HashMap, HashSet};
@@ -60,7 +61,10 @@ impl Check<'_> {
         let mut directories = References::to("directory", "directories", directories);
         let mut seen: HashMap<DomainPattern, &Placed<String>> = HashMap::new();
         let mut domains = Vec::new();
-        for (name, table) in tables {
+        // In the order of the file, so that of two names for one domain the second is the one too many.
+        let mut in_order: Vec<_> = tables.iter().collect();
+        in_order.sort_by_key(|(name, _)| name.span().map(|span| span.start));
+        for (name, table) in in_order {
             let file::Domain { mode, gateways: from, directories: of, subaddress, verdict, reply } =
                 &***table;
             let source = self.source(name, from.as_ref(), &mut gateways);
@@ -127,7 +131,7 @@ impl Check<'_> {
                 }
                 Source::Any
             }
-            Some((_, Gateways::Any(file::Any::Any))) => Source::Any,
+            Some((_, Gateways::Any(Any::Any))) => Source::Any,
             Some((written, Gateways::Named(names))) => {
                 if names.is_empty() && !self.lost.touches(&path) {
                     self.error(written, "the list is empty: it would let nobody in", help);

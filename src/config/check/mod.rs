@@ -19,6 +19,7 @@ use super::text::Text;
 use super::tree::{Lost, Tree};
 use super::wording::quoted;
 use super::{DataFile, Place, Problem, Problems, Severity};
+use crate::mail::Network;
 use crate::policy;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -125,14 +126,12 @@ impl Check<'_> {
         let Internal { networks, authenticated } = internal;
         let mut list = NetworkList::default();
         for written in networks {
-            list.add(written, &self.place(written), |problem| self.problems.push(problem));
-        }
-        for (network, place) in list.iter() {
-            if network.prefix_len() == 0 {
+            if Network::parse(written).is_ok_and(|parsed| parsed.network.prefix_len() == 0) {
                 let what = "with this network everyone is internal, and nothing is checked";
-                let help = "write the networks of your own machines only";
-                self.problems.push(Problem::error(place.clone(), what).help(help));
+                self.error(written, what, "write the networks of your own machines only");
+                continue;
             }
+            list.add(written, &self.place(written), |problem| self.problems.push(problem));
         }
         let networks = list.finish(|problem| self.problems.push(problem));
         policy::Internal { networks: networks.into_iter().collect(), authenticated: *authenticated }

@@ -2,11 +2,12 @@
 //! `[gateway.NAME]` and `[directory.NAME]`.
 
 use super::Check;
-use crate::config::file::{self, DirectoryType, Named};
+use crate::config::file::{self, Named};
 use crate::config::networks::NetworkList;
 use crate::config::placed::Placed;
 use crate::config::settings::{Directory, DirectorySource, Gateway};
 use crate::config::wording::header;
+use crate::config::words::DirectoryType;
 use std::sync::Arc;
 
 impl Check<'_> {

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! What a command's manual says below its options: for `--help` and for the man pages.
+
+use super::output::{Mood, Page};
+
+/// Sections below the options.
+#[derive(Debug)]
+pub(super) struct Manual(pub(super) &'static [Section]);
+
+/// One section.
+#[derive(Debug)]
+pub(super) struct Section {
+    pub(super) heading: &'static str,
+    pub(super) parts: &'static [Part],
+}
+
+/// A part of a section.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// A paragraph.
+    Prose(&'static str),
+    /// Terms and what they mean.
+    List(&'static [(&'static str, &'static str)]),
+    /// Lines that stay as they are.
+    Verbatim(&'static str),
+}
+
+use Part::{List, Prose, Verbatim};
+
+impl Manual {
+    /// The manual of a command, by the name of its man page.
+    pub(super) fn of(page: &str) -> Option<&'static Self> {
+        match page {
+            "postern" => Some(&POSTERN),
+            "postern-run" => Some(&RUN),
+            "postern-check" => Some(&CHECK),
+            "postern-try" => Some(&TRY),
+            "postern-test" => Some(&TEST),
+            "postern-generate" => Some(&GENERATE),
+            _ => None,
+        }
+    }
+
+    /// The text for `--help`.
+    pub(super) fn help(&self) -> String {
+        let mut page = Page::new(false);
+        for Section { heading, parts } in self.0 {
+            page.gap();
+            page.line(Mood::Plain, &format!("{heading}:"));
+            for (at, part) in parts.iter().enumerate() {
+                match part {
+                    Prose(text) => {
+                        if at > 0 {
+                            page.gap();
+                        }
+                        page.entry(2, "", 2, text);
+                    }
+                    List(entries) => {
+                        let longest = entries.iter().map(|(term, _)| term.len()).max().unwrap_or_default();
+                        for (term, meaning) in *entries {
+                            page.entry(2, term, longest.min(26) + 4, meaning);
+                        }
+                    }
+                    Verbatim(text) => text.lines().for_each(|line| page.entry(4, line, 0, "")),
+                }
+            }
+        }
+        page.into_text()
+    }
+}
+
+const CONFIGURATION: (&str, &str) =
+    ("/etc/postern/postern.toml", "the configuration, unless --config names another");
+
+pub(super) const POSTERN: Manual = Manual(&[Section {
+    heading: "Begin with",
+    parts: &[
+        Prose("Is the configuration right? What would it do? Then serve, and let the MTA ask:"),
+        Verbatim(
+            "postern check --config postern.toml\n\
+             postern try --config postern.toml \\\n    --client 192.0.2.1 --rcpt ann@example.com\n\
+             postern run --config postern.toml",
+        ),
+    ],
+}]);
+
+pub(super) const RUN: Manual = Manual(&[
+    Section {
+        heading: "Signals",
+        parts: &[List(&[
+            (
+                "SIGHUP",
+                "reads the configuration and every file it names again; unless all of it is right, nothing changes",
+            ),
+            (
+                "SIGTERM, SIGINT",
+                "stop accepting connections, let messages under way finish within drain_timeout, and end; a second \
+                 one ends at once",
+            ),
+        ])],
+    },
+    Section {
+        heading: "Files",
+        parts: &[List(&[
+            CONFIGURATION,
+            ("STATE_DIR/postern.pid", "the process id, for kill -HUP where there is no systemd"),
+        ])],
+    },
+    Section {
+        heading: "Exit status",
+        parts: &[List(&[
+            ("0", "it was told to stop, and did"),
+            ("2", "it could not serve: a problem in the configuration, or a socket that is taken"),
+        ])],
+    },
+]);
+
+pub(super) const CHECK: Manual = Manual(&[
+    Section { heading: "Files", parts: &[List(&[CONFIGURATION])] },
+    Section {
+        heading: "Exit status",
+        parts: &[List(&[
+            ("0", "the configuration can be used; there may be warnings"),
+            ("1", "it cannot be used: there are errors"),
+            ("2", "there is no such file"),
+        ])],
+    },
+]);
+
+pub(super) const TRY: Manual = Manual(&[
+    Section {
+        heading: "Examples",
+        parts: &[
+            Prose("What happens to a message that does not come through the gateway?"),
+            Verbatim("postern try --client 198.51.100.7 --rcpt ann@example.com"),
+            Prose("Two recipients, and a message that has been here before:"),
+            Verbatim(
+                "postern try --client 192.0.2.1 --rcpt ann@example.com \\\n    \
+                 --rcpt bob@example.com --header 'X-Postern-Loop: mx.example.com'",
+            ),
+            Prose("A message from a file, put to the server that Postfix asks:"),
+            Verbatim(
+                "postern try --live inet:127.0.0.1:8890 --client 192.0.2.1 \\\n    \
+                 --mail joe@example.org --rcpt ann@example.com message.eml",
+            ),
+        ],
+    },
+    Section {
+        heading: "Exit status",
+        parts: &[List(&[
+            ("0", "the message would be accepted, or tagged, for all recipients"),
+            ("1", "it would not: deferred, rejected, held or discarded for at least one"),
+            ("2", "no answer: bad arguments, a bad configuration, a server that cannot be reached"),
+        ])],
+    },
+]);
+
+pub(super) const TEST: Manual = Manual(&[
+    Section {
+        heading: "Examples",
+        parts: &[
+            Verbatim("postern test --config postern.toml cases.toml"),
+            Prose("where cases.toml holds, for instance:"),
+            Verbatim(
+                "[[case]]\n\
+                 name = \"a stranger is refused\"\n\
+                 client = \"198.51.100.7\"\n\
+                 rcpt = \"ann@example.com\"\n\
+                 expect = \"reject\"\n\
+                 reason = \"source-not-gateway\"\n\
+                 \n\
+                 [[case]]\n\
+                 name = \"the gateway is let in, but not for those who are gone\"\n\
+                 client = \"192.0.2.1\"\n\
+                 rcpt = [\"ann@example.com\", \"gone@example.com\"]\n\
+                 expect = [\"accept\", \"reject\"]\n\
+                 reply = [\"250\", \"550 5.1.1\"]",
+            ),
+        ],
+    },
+    Section {
+        heading: "Keys of a case",
+        parts: &[
+            Prose("The message; name, client and rcpt have to be there:"),
+            List(&[
+                ("name", "what the case shows; no two cases of a file share one"),
+                ("client", "address of the SMTP client, or \"unknown\""),
+                ("rcpt", "one recipient, or a list"),
+                ("mail", "the envelope sender; without it, the null sender"),
+                ("helo", "the name that the client says in HELO"),
+                ("auth", "the name that the client has logged in with"),
+                ("headers", "a list of header lines, each \"Name: value\""),
+                ("message", "a file with further header lines, relative to the file of the cases"),
+            ]),
+            Prose(
+                "What is to become of it; at least one of these. Each is one value for all recipients, or a list with \
+                 one for each:",
+            ),
+            List(&[
+                (
+                    "expect",
+                    "what is done: accept, tag, quarantine, discard, defer, reject; or 452 for a recipient that \
+                     cannot share the message with those before it",
+                ),
+                ("verdict", "what would be done if the domain's mode were enforce"),
+                ("reason", "why, such as source-not-gateway"),
+                (
+                    "reply",
+                    "how the reply to the client begins: \"550 5.7.1\"; \"250\" when it is not refused",
+                ),
+            ]),
+        ],
+    },
+    Section {
+        heading: "Exit status",
+        parts: &[List(&[
+            ("0", "every case came out as expected"),
+            ("1", "at least one did not"),
+            ("2", "the cases or the configuration cannot be used"),
+        ])],
+    },
+]);
+
+pub(super) const GENERATE: Manual = Manual(&[
+    Section {
+        heading: "Examples",
+        parts: &[Verbatim(
+            "postern generate man /usr/local/share/man/man1\n\
+             postern generate completions bash > /etc/bash_completion.d/postern",
+        )],
+    },
+    Section {
+        heading: "Exit status",
+        parts: &[List(&[("0", "it is written"), ("2", "it could not be written")])],
+    },
+]);

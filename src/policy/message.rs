@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! One message with all of its recipients: who can share it, and what its end comes to.
+//!
+//! Holding a message holds it for everyone, so recipients that would be held and recipients that would not cannot
+//! share it: the first accepted one decides, the others get 452 4.5.3 and come again. Discarding removes its recipients
+//! alone. Tags and the loop token are lines on the whole message.
+
+use super::{Decision, LoopRule, Mode, Reason, Verdict};
+use crate::mail::{EnhancedCode, Reply, ReplyClass, ReplyText};
+
+/// Who can be in one message, given who is in it already.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sharing {
+    /// Whether the message will be held, once a recipient has decided it.
+    held: Option<bool>,
+}
+
+impl Sharing {
+    /// Takes in a recipient to whom this is to happen; false when the message cannot be treated as it asks.
+    pub fn admits(&mut self, applied: Verdict) -> bool {
+        match applied {
+            Verdict::Accept | Verdict::Tag | Verdict::Quarantine => {
+                let held = applied == Verdict::Quarantine;
+                *self.held.get_or_insert(held) == held
+            }
+            Verdict::Discard => true,
+            Verdict::Defer | Verdict::Reject => false,
+        }
+    }
+}
+
+/// What the end of a message comes to. `R` is a decision, or something that a door keeps with it.
+#[derive(Debug)]
+pub enum Ending<'a, R> {
+    /// It is refused for all recipients, because of its headers.
+    Refused(&'a R),
+    /// It is accepted and delivered to nobody.
+    Discarded,
+    /// It goes on, without those recipients that are to be discarded.
+    Passed(Marks<'a, R>),
+}
+
+/// What is done to a message that goes on, in this order.
+#[derive(Debug)]
+pub struct Marks<'a, R> {
+    /// Lines that claim to be Postern's own and are not are removed; what is added after that is ours.
+    pub remove_forged: bool,
+    /// A line with the loop token is added.
+    pub loop_token: bool,
+    /// A line with each of these reasons is added.
+    pub tags: Vec<Reason>,
+    /// It is held, because of this decision.
+    pub hold: Option<&'a R>,
+}
+
+/// What the end of a message comes to, by the decisions about its accepted recipients and the one about its headers.
+pub fn ending<'a, R: AsRef<Decision>>(
+    loops: &LoopRule,
+    accepted: impl IntoIterator<Item = &'a R>,
+    by_headers: Option<&'a R>,
+) -> Ending<'a, R> {
+    let applied = |ruling: &R| ruling.as_ref().applied;
+    match by_headers.map(|ruling| (ruling, applied(ruling))) {
+        Some((ruling, Verdict::Reject | Verdict::Defer)) => return Ending::Refused(ruling),
+        Some((_, Verdict::Discard)) => return Ending::Discarded,
+        Some((_, Verdict::Accept | Verdict::Tag | Verdict::Quarantine)) | None => {}
+    }
+    let (discarded, staying): (Vec<_>, Vec<_>) =
+        accepted.into_iter().partition(|ruling| applied(ruling) == Verdict::Discard);
+    if staying.is_empty() && !discarded.is_empty() {
+        return Ending::Discarded;
+    }
+    let decisions = || staying.iter().map(|&ruling| -> &Decision { ruling.as_ref() });
+    let looked_at =
+        decisions().any(|decision| decision.domain.as_ref().is_some_and(|d| d.mode > Mode::Inactive));
+    let internal = decisions().any(|decision| decision.reason == Reason::Internal);
+    let mut tags = Vec::new();
+    for decision in decisions().chain(by_headers.map(AsRef::as_ref)) {
+        if decision.applied == Verdict::Tag && !tags.contains(&decision.reason) {
+            tags.push(decision.reason);
+        }
+    }
+    let mut holding = staying.iter().copied().chain(by_headers);
+    Ending::Passed(Marks {
+        remove_forged: looked_at && !internal,
+        loop_token: looked_at && loops.max_passes > 0,
+        tags,
+        hold: holding.find(|ruling| applied(ruling) == Verdict::Quarantine),
+    })
+}
+
+/// The reply to a recipient that [`Sharing`] does not admit.
+pub fn parted() -> Reply {
+    come_again("This recipient's mail is handled differently. Send it again in a message of its own")
+}
+
+/// The reply to a recipient beyond what a door keeps for one message.
+pub fn too_many() -> Reply {
+    come_again("Too many recipients. Send the rest again in another message")
+}
+
+/// 452 4.5.3: too many recipients, come again with the rest (RFC 5321 4.5.3.1.10, RFC 3463).
+fn come_again(text: &str) -> Reply {
+    let enhanced = EnhancedCode::new(ReplyClass::Transient, 5, 3);
+    #[allow(clippy::expect_used)] // The texts are the two above; a test builds both.
+    ReplyText::parse(text).and_then(|text| Reply::new(452, enhanced, text)).expect("a constant reply")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Verdict::{Accept, Defer, Discard, Quarantine, Reject, Tag};
+
+    #[test]
+    fn constant_replies_are_replies() {
+        for reply in [parted(), too_many()] {
+            assert!(reply.to_string().starts_with("452 4.5.3 "));
+        }
+    }
+
+    #[test]
+    fn the_first_accepted_recipient_decides_who_can_share() {
+        for (verdicts, want) in [
+            (&[Accept, Tag, Discard, Quarantine][..], &[true, true, true, false][..]),
+            (&[Quarantine, Accept, Quarantine, Tag, Discard], &[true, false, true, false, true]),
+            // Neither a refused nor a discarded recipient decides anything.
+            (&[Reject, Defer, Discard, Quarantine, Accept], &[false, false, true, true, false]),
+        ] {
+            let mut sharing = Sharing::default();
+            let got: Vec<bool> = verdicts.iter().map(|&verdict| sharing.admits(verdict)).collect();
+            assert_eq!(got, want, "{verdicts:?}");
+        }
+    }
+}
