@@ -20,6 +20,8 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 /// Largest file, in octets.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
+/// Syntax errors that are shown. What follows a few of them is noise.
+const MAX_SHOWN: usize = 3;
 
 /// A case.
 #[derive(Debug)]
@@ -56,7 +58,7 @@ struct CaseFile {
 impl CaseFile {
     fn cases(&self, problems: &mut Problems) -> Vec<Case> {
         let (root, errors) = DeTable::parse_recoverable(&self.text);
-        for error in &errors {
+        for error in errors.iter().take(MAX_SHOWN) {
             let place = self.place(error.span().unwrap_or_default());
             problems.push(Problem::error(place, format!("not valid TOML: {}", error.message())));
         }

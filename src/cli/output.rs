@@ -14,7 +14,9 @@ const WIDTH: usize = 80;
 /// Writes text on standard output.
 pub(super) fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    gone_is_fine(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    gone_is_fine(written)
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot write on standard output: {error}")))
 }
 
 /// Writes a value as JSON on standard output.

@@ -123,7 +123,6 @@ impl Turn {
 
 /// What was sent, in short.
 fn label(stage: &str, sent: &str) -> String {
-    let sent = Escaped(sent.as_bytes()).to_string();
     let shown = if stage == "header" { SHOWN } else { usize::MAX };
     let mut label: String = format!("{stage} {sent}").trim_end().to_owned();
     if let Some((at, _)) = label.char_indices().nth(shown) {

@@ -7,6 +7,7 @@
 
 use super::macros::Macros;
 use crate::cli::question::{Address, Question};
+use crate::mail::Escaped;
 use crate::milter::{Exchange, Mta, MtaError};
 use bytes::Bytes;
 use indymilter::message::command::{Command, ConnInfoPayload, EnvAddrPayload, HeaderPayload, HeloPayload};
@@ -34,6 +35,7 @@ pub(super) struct Agreed {
 #[derive(Debug)]
 pub(super) struct Turn {
     pub(super) stage: &'static str,
+    /// In short, safe to print.
     pub(super) sent: String,
     pub(super) exchange: Exchange,
 }
@@ -52,7 +54,7 @@ pub(super) enum Fate {
 pub(super) struct Transcript {
     pub(super) agreed: Option<Agreed>,
     pub(super) turns: Vec<Turn>,
-    /// What was sent last, while no answer has come.
+    /// What was sent last, while no answer has come; safe to print.
     pub(super) waiting: Option<(&'static str, String)>,
     /// The recipients in their order; without a fate as long as the message is under way.
     pub(super) recipients: Vec<(Address, Option<Fate>)>,
@@ -190,7 +192,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Talk<'a, S> {
             return Ok(Some(fate));
         }
         for (name, value) in self.headers() {
-            let shown = format!("{}: {}", name.to_string_lossy(), value.to_string_lossy().trim_start());
+            let shown = [name.as_bytes(), b": ", value.as_bytes().trim_ascii_start()].concat();
             let header = Command::Header(HeaderPayload { name, value });
             if let Wish::End(fate) = self.send("header", &shown, header).await? {
                 return Ok(Some(fate));
@@ -279,15 +281,21 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Talk<'a, S> {
         self.mta.define(stage, &macros).await
     }
 
-    async fn send(&mut self, stage: &'static str, sent: &str, command: Command) -> Result<Wish, MtaError> {
-        self.transcript.waiting = Some((stage, sent.to_owned()));
+    async fn send(
+        &mut self,
+        stage: &'static str,
+        sent: impl AsRef<[u8]>,
+        command: Command,
+    ) -> Result<Wish, MtaError> {
+        let sent = Escaped(sent.as_ref()).to_string();
+        self.transcript.waiting = Some((stage, sent.clone()));
         let exchange = self.mta.send(command).await?;
         self.transcript.waiting = None;
         let wish = match exchange.last() {
             None => Wish::GoOn,
             Some(reply) => wish(reply)?,
         };
-        self.transcript.turns.push(Turn { stage, sent: sent.to_owned(), exchange });
+        self.transcript.turns.push(Turn { stage, sent, exchange });
         let ignored = matches!(stage, "connect" | "helo") && matches!(wish, Wish::End(Fate::Discarded));
         Ok(if ignored { Wish::GoOn } else { wish })
     }
