@@ -20,6 +20,8 @@ wanted=(
     "libsasl2-modules:/usr/lib/*/sasl2/libanonymous.so"
     miltertest:/usr/bin/miltertest
     libmilter-dev:/usr/include/libmilter/mfapi.h
+    man-db:/usr/bin/man
+    bsdutils:/usr/bin/script
 )
 
 as_root() {

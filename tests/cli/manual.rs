@@ -118,3 +118,26 @@ fn a_reader_that_has_gone_away_is_no_failure() {
         assert_eq!(status.code(), Some(code), "postern {arguments}");
     }
 }
+
+#[test]
+fn colour_is_for_terminals() {
+    let command = format!(
+        "{} try --config gate.toml --client 192.0.2.9 --rcpt ann@a.example",
+        env!("CARGO_BIN_EXE_postern")
+    );
+    let on_a_terminal = |no_color: &str| {
+        let output = Command::new("script")
+            .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+            .current_dir(home())
+            .env("NO_COLOR", no_color)
+            .stdin(Stdio::null())
+            .output()
+            .expect("script (apt-get install bsdutils)");
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let shown = on_a_terminal("");
+    assert!(shown.contains("\u{1b}[32mann@a.example\u{1b}[0m"), "{shown}");
+    let shown = on_a_terminal("1");
+    assert!(shown.contains("ann@a.example") && !shown.contains('\u{1b}'), "{shown}");
+}

@@ -52,16 +52,24 @@ pub(crate) struct Postern {
 impl Postern {
     /// Starts it with the configuration file `postern.toml` in `dir` and waits until `listens` accept.
     pub(crate) fn start(dir: &Path, listens: &[Endpoint]) -> Self {
+        Self::launch(Self::command(dir), dir, listens)
+    }
+
+    /// The command that [`Self::start`] runs.
+    pub(crate) fn command(dir: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+        command.args(["run", "--config"]).arg(dir.join("postern.toml")).stdin(Stdio::null());
+        command
+    }
+
+    /// Starts it with a command of the test's own, which becomes Postern without a further process, and waits until
+    /// `listens` accept.
+    pub(crate) fn launch(mut command: Command, dir: &Path, listens: &[Endpoint]) -> Self {
         let log = dir.join("postern.log");
         let output = File::options().create(true).append(true).open(&log).expect("the log opens");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_postern"))
-            .args(["run", "--config"])
-            .arg(dir.join("postern.toml"))
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().expect("the log's second handle"))
-            .stderr(output)
-            .spawn()
-            .expect("postern starts");
+        let mut child = command.stderr(output).spawn().expect("postern starts");
+        // What the command holds, such as sockets that it passes on, is the child's alone.
+        drop(command);
         let leash = Leash::new(child.id());
         for listen in listens {
             wait_for(&format!("postern on {listen}"), SOON, || {
@@ -74,14 +82,28 @@ impl Postern {
         Self { child, leash: Some(leash), log }
     }
 
+    /// Waits until it has logged this, since the log had the given length, and returns what it has logged since.
+    pub(crate) fn logged(&self, since: usize, what: &str) -> String {
+        wait_for(&format!("{what:?} in {}", self.log.display()), SOON, || {
+            let log = self.log();
+            let new = log.get(since..)?;
+            new.contains(what).then(|| new.to_owned())
+        })
+    }
+
     /// Asks it to read its configuration again.
     pub(crate) fn reload(&self) {
-        signal(self.child.id(), "HUP");
+        self.signal("HUP");
     }
 
     /// Asks it to finish what is under way and end.
     pub(crate) fn terminate(&self) {
-        signal(self.child.id(), "TERM");
+        self.signal("TERM");
+    }
+
+    /// Sends a signal, named as `kill` names it.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
     }
 
     /// Ends it at once, as a crash would.
