@@ -34,6 +34,7 @@ use std::{
 
 /// Plays the MTA against a milter, or an SMTP client against an MTA, and measures.
 #[derive(Parser)]
+#[command(name = "load")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

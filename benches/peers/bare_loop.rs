@@ -19,6 +19,7 @@ use tokio::{
 
 /// Answers milter sessions as fast as a tokio loop can, deciding nothing.
 #[derive(Parser)]
+#[command(name = "bare_loop")]
 struct Args {
     /// Where to listen: `inet:HOST:PORT` or `unix:PATH`.
     #[arg(long)]

@@ -9,6 +9,9 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::wait::found_within;
 
 static MADE: AtomicU32 = AtomicU32::new(0);
 
@@ -51,7 +54,11 @@ impl Drop for TestDir {
         if std::env::var_os("POSTERN_KEEP").is_some() {
             eprintln!("kept: {}", self.path.display());
         } else {
-            drop(fs::remove_dir_all(&self.path));
+            // A mail server's last child may still be writing its last line into it.
+            found_within(Duration::from_secs(5), || {
+                drop(fs::remove_dir_all(&self.path));
+                (!self.path.exists()).then_some(())
+            });
         }
     }
 }

@@ -2,9 +2,10 @@
 //! Who may hand us mail, and for whom: the source and recipient checks, over unix sockets and over TCP.
 
 use crate::dialogue::Want::{Accepted, NotAccepted, Refused};
-use crate::dialogue::{Dialogue, GATEWAY, INTERNAL, SIX, STRANGER, dialogue, play};
+use crate::dialogue::{Dialogue, GATEWAY, INTERNAL, SIX, STRANGER, dialogue};
 use crate::house::{CONFIG, House, Kind};
 use crate::mta::{Extra, Transport};
+use crate::play::play;
 
 #[test]
 fn on_postfix_over_unix() {

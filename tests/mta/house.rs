@@ -90,8 +90,8 @@ impl House {
 
     /// Waits until the mail server has passed on, or put on hold, all that it took.
     pub(crate) fn settle(&self) -> Result<(), String> {
-        found_within(SOON, || self.mta.queue().waiting.is_empty().then_some(()))
-            .ok_or_else(|| format!("messages stay in the queue: {:?}", self.mta.queue().waiting))
+        found_within(SOON, || self.mta.waiting().is_empty().then_some(()))
+            .ok_or_else(|| format!("messages stay in the queue: {:?}", self.mta.waiting()))
     }
 
     /// What both servers wrote last, for the report of a failure.

@@ -15,6 +15,7 @@ mod life;
 mod message;
 mod mta;
 mod plain;
+mod play;
 mod postfix;
 mod sendmail;
 mod special;

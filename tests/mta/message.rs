@@ -2,9 +2,10 @@
 //! What is decided at, or done to, the header: loops, hops, tags, and lines that only Postern may write.
 
 use crate::dialogue::Want::Refused;
-use crate::dialogue::{Dialogue, GATEWAY, INTERNAL, OURS, STRANGER, dialogue, play};
+use crate::dialogue::{Dialogue, GATEWAY, INTERNAL, OURS, STRANGER, dialogue};
 use crate::house::{CONFIG, House, Kind};
 use crate::mta::{Extra, Transport};
+use crate::play::play;
 
 #[test]
 fn on_postfix_over_unix() {

@@ -60,8 +60,11 @@ pub(crate) trait Mta: Send + Sync {
     /// Where it looks for its milter; none when it runs without one.
     fn milter(&self) -> Option<&Endpoint>;
 
-    /// What is in its queue.
-    fn queue(&self) -> Queue;
+    /// The ids of the messages that it has taken and not yet passed on.
+    fn waiting(&self) -> Vec<String>;
+
+    /// The messages that wait for an admin.
+    fn held(&self) -> Vec<Held>;
 
     /// Lets a held message go on.
     fn release(&self, id: &str);
@@ -87,15 +90,6 @@ pub(crate) trait Mta: Send + Sync {
     fn session(&self, source: IpAddr) -> Smtp {
         Smtp::connect(source, if source.is_ipv4() { self.smtp() } else { self.smtp6() })
     }
-}
-
-/// The messages that a mail server has taken and not yet passed on.
-#[derive(Debug, Default)]
-pub(crate) struct Queue {
-    /// Ids of those that are on their way.
-    pub(crate) waiting: Vec<String>,
-    /// Those that wait for an admin.
-    pub(crate) held: Vec<Held>,
 }
 
 /// A message on hold (Postfix) or in quarantine (Sendmail).

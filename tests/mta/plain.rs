@@ -36,6 +36,6 @@ fn pass_a_message(mta: &dyn Mta, sink: &Sink) {
         assert_eq!(delivery.recipients, ["ann@a.example"]);
         assert_eq!(delivery.body(), b".dot\r\n");
     }
-    wait_for("an empty queue", SOON, || mta.queue().waiting.is_empty().then_some(()));
-    assert_eq!(mta.queue().held, []);
+    wait_for("an empty queue", SOON, || mta.waiting().is_empty().then_some(()));
+    assert_eq!(mta.held(), []);
 }

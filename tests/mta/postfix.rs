@@ -21,7 +21,7 @@ use crate::common::leash::Leash;
 use crate::common::postern::Endpoint;
 use crate::common::sink::Sink;
 use crate::common::wait::{SOON, wait_for};
-use crate::mta::{Extra, Held, Mta, Queue, Transport, fill, make_certificate, need};
+use crate::mta::{Extra, Held, Mta, Transport, fill, make_certificate, need};
 
 const PROGRAM: &str = "/usr/sbin/postfix";
 
@@ -114,22 +114,30 @@ impl Mta for Postfix {
         " SMTPUTF8"
     }
 
-    fn queue(&self) -> Queue {
+    /// Read from the queue directories, in the order in which a message goes through them, so that none is
+    /// overlooked on its way; `postqueue` looks in another order.
+    fn waiting(&self) -> Vec<String> {
+        let mut ids = Vec::new();
+        for name in ["maildrop", "incoming", "active", "deferred", "active"] {
+            collect_ids(&self.dir.join("spool").join(name), &mut ids);
+        }
+        ids
+    }
+
+    fn held(&self) -> Vec<Held> {
         let listing = self.run("postqueue", &["-j"]).stdout;
-        let mut queue = Queue::default();
+        let mut held = Vec::new();
         for line in listing.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
             let message: Value = serde_json::from_slice(line).expect("postqueue prints JSON");
-            let id = message["queue_id"].as_str().expect("a queue id").to_owned();
             if message["queue_name"] == "hold" {
+                let id = message["queue_id"].as_str().expect("a queue id").to_owned();
                 let recipients = message["recipients"].as_array().expect("recipients").iter();
                 let recipients =
                     recipients.filter_map(|one| one["address"].as_str()).map(str::to_owned).collect();
-                queue.held.push(Held { id, recipients, reason: None });
-            } else {
-                queue.waiting.push(id);
+                held.push(Held { id, recipients, reason: None });
             }
         }
-        queue
+        held
     }
 
     fn release(&self, id: &str) {
@@ -183,4 +191,20 @@ fn make_queue(dir: &Path) {
 fn master_pid(dir: &Path) -> Option<u32> {
     let file: PathBuf = dir.join("spool/pid/master.pid");
     fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
+/// The names of the complete messages below a queue directory. One that is still being received cannot be
+/// executed by its owner; that is how Postfix marks it.
+fn collect_ids(dir: &Path, ids: &mut Vec<String>) {
+    use std::os::unix::fs::PermissionsExt as _;
+    for entry in fs::read_dir(dir).expect("a queue directory").flatten() {
+        match entry.metadata() {
+            Ok(found) if found.is_dir() => collect_ids(&entry.path(), ids),
+            Ok(found) if found.permissions().mode() & 0o100 != 0 => {
+                ids.push(entry.file_name().to_string_lossy().into_owned());
+            }
+            // Still being received, or gone meanwhile.
+            Ok(_) | Err(_) => {}
+        }
+    }
 }

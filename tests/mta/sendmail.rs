@@ -6,7 +6,7 @@
 //! the reason in a `q` line while it is in quarantine.
 
 use std::fs::{self, File};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -16,7 +16,7 @@ use crate::common::leash::Leash;
 use crate::common::postern::Endpoint;
 use crate::common::sink::Sink;
 use crate::common::wait::{SOON, wait_until};
-use crate::mta::{Extra, Held, Mta, Queue, Transport, fill, make_certificate, need};
+use crate::mta::{Extra, Held, Mta, Transport, fill, make_certificate, need};
 
 /// A running Sendmail. It stops when it is dropped.
 pub(crate) struct Sendmail {
@@ -91,7 +91,7 @@ impl Sendmail {
         wait_until("Sendmail to listen", SOON, || {
             let ended = daemon.try_wait().expect("Sendmail's status");
             assert!(ended.is_none(), "Sendmail ended, {ended:?}: {}", said());
-            dir.join("sendmail.pid").exists()
+            [smtp, smtp6].iter().all(|address| TcpStream::connect(address).is_ok())
         });
         Self { smtp, smtp6, milter, _leash: leash, dir }
     }
@@ -121,10 +121,11 @@ impl Mta for Sendmail {
         self.milter.as_ref()
     }
 
-    fn queue(&self) -> Queue {
-        let mut waiting = self.ids("qf");
-        // While it rewrites a queue file, the new one is a tf file.
-        waiting.extend(self.ids("tf"));
+    fn waiting(&self) -> Vec<String> {
+        self.ids("qf")
+    }
+
+    fn held(&self) -> Vec<Held> {
         let held = self.ids("hf").into_iter().filter_map(|id| {
             let file = fs::read(self.dir.join(&format!("mqueue/hf{id}"))).ok()?;
             let file = String::from_utf8_lossy(&file).into_owned();
@@ -134,7 +135,7 @@ impl Mta for Sendmail {
             let reason = file.lines().find_map(|line| line.strip_prefix('q')).map(str::to_owned);
             Some(Held { id, recipients, reason })
         });
-        Queue { held: held.collect(), waiting }
+        held.collect()
     }
 
     fn release(&self, id: &str) {

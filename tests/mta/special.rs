@@ -3,9 +3,10 @@
 //! domains.
 
 use crate::dialogue::Want::{NotAccepted, Refused};
-use crate::dialogue::{Dialogue, GATEWAY, STRANGER, dialogue, play};
+use crate::dialogue::{Dialogue, GATEWAY, STRANGER, dialogue};
 use crate::house::{CONFIG, House, Kind};
 use crate::mta::{Extra, Transport};
+use crate::play::play;
 
 const NOT_GATEWAY: &str = "550 5.7.1";
 const UNKNOWN: &str = "550 5.1.1";
@@ -159,6 +160,22 @@ fn local(seen: &[&'static str]) -> Vec<Dialogue> {
         );
     }
     dialogues
+}
+
+/// The server's own postmaster, who has no domain in Sendmail and the server's in Postfix, is nobody that
+/// Postern guards (RFC 5321, section 4.5.1).
+#[test]
+fn the_postmaster_of_the_server() {
+    let dialogues = |seen: &'static [&'static str]| {
+        [dialogue("a bare postmaster", STRANGER)
+            .mail("eve@sender.example")
+            .ok("postmaster")
+            .ok("Postmaster")
+            .delivers(seen)
+            .loops(&[])]
+    };
+    play(&House::usual(Kind::Postfix), &dialogues(&["postmaster@mx.test.example"]));
+    play(&House::usual(Kind::Sendmail), &dialogues(&[]));
 }
 
 const MAPPED: Extra = Extra {

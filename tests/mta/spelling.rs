@@ -3,9 +3,10 @@
 //! deliver to, so that no spelling lets a stranger in.
 
 use crate::dialogue::Want::{Anything, NotAccepted};
-use crate::dialogue::{Dialogue, GATEWAY, STRANGER, dialogue, play};
+use crate::dialogue::{Dialogue, GATEWAY, STRANGER, dialogue};
 use crate::house::{CONFIG, House, Kind};
 use crate::mta::{Extra, Transport};
+use crate::play::play;
 
 #[test]
 fn on_postfix() {

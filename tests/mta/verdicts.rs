@@ -4,8 +4,9 @@
 
 use crate::common::wait::{SOON, wait_for};
 use crate::dialogue::Want::Anything;
-use crate::dialogue::{Dialogue, GATEWAY, OURS, STRANGER, dialogue, play};
+use crate::dialogue::{Dialogue, GATEWAY, OURS, STRANGER, dialogue};
 use crate::house::{House, Kind};
+use crate::play::play;
 
 #[test]
 fn on_postfix() {
@@ -228,11 +229,11 @@ fn release(house: &House) {
         let reply = smtp.command(line);
         assert!(reply.is_ok(), "{line}: {reply}");
     }
-    let before = house.mta.queue().held;
+    let before = house.mta.held();
     let reply = smtp.content(b"Subject: released\r\n\r\nbody\r\n");
     assert!(reply.is_ok(), "{reply}");
     let held = wait_for("the message on hold", SOON, || {
-        house.mta.queue().held.into_iter().find(|one| !before.contains(one))
+        house.mta.held().into_iter().find(|one| !before.contains(one))
     });
     house.mta.release(&held.id);
     let delivery =
