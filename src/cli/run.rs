@@ -45,7 +45,10 @@ pub(super) fn run(config: &Path, format: log::Format, threshold: log::Threshold)
         return ExitCode::from(super::FAILED);
     };
     let served = attended.map_err(Into::into).and_then(|(runtime, signals)| {
-        serve(config, config_now, policy, (format, threshold), &runtime, signals)
+        let served = serve(config, config_now, policy, (format, threshold), &runtime, signals);
+        // A reload that hangs on a file must not keep us.
+        runtime.shutdown_background();
+        served
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,
@@ -201,7 +204,10 @@ async fn attend(
     tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %path.display(), "ready");
     loop {
         tokio::select! {
-            _ = signals.hang_up.recv() => config = reload(path, config, service, log).await,
+            _ = signals.hang_up.recv() => tokio::select! {
+                new = reload(path, &config, service, log) => config = new.unwrap_or(config),
+                () = either(&mut signals.terminate, &mut signals.interrupt) => break,
+            },
             () = either(&mut signals.terminate, &mut signals.interrupt) => break,
         }
     }
@@ -247,8 +253,9 @@ async fn either(one: &mut Signal, other: &mut Signal) {
     }
 }
 
-/// Reads everything anew and puts it in force if all of it is right; otherwise everything stays as it was.
-async fn reload(path: &Path, config: Config, service: &Arc<Service>, log: &Log) -> Config {
+/// Reads everything anew and puts it in force if all of it is right; otherwise everything stays as it was, and there is
+/// no new configuration.
+async fn reload(path: &Path, config: &Config, service: &Arc<Service>, log: &Log) -> Option<Config> {
     let began = Instant::now();
     if let Ok(now) = NotifyState::monotonic_usec_now() {
         let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
@@ -260,7 +267,7 @@ async fn reload(path: &Path, config: Config, service: &Arc<Service>, log: &Log) 
         Ok(assembled) => assembled,
         Err(error) => {
             tracing::error!(%error, "reload failed; the old configuration stays in force");
-            return config;
+            return None;
         }
     };
     for problem in &problems {
@@ -268,7 +275,7 @@ async fn reload(path: &Path, config: Config, service: &Arc<Service>, log: &Log) 
     }
     let Some((new, policy)) = outcome else {
         tracing::warn!("reload refused; the old configuration and data stay in force");
-        return config;
+        return None;
     };
     service.gate.replace(policy);
     service.admission.set_limit(new.milter.max_connections);
@@ -280,7 +287,7 @@ async fn reload(path: &Path, config: Config, service: &Arc<Service>, log: &Log) 
     }
     let took = began.elapsed();
     tracing::info!(?took, counts = %service.gate.counters(), log_lines_dropped = log.dropped(), "reloaded");
-    new
+    Some(new)
 }
 
 /// Keeps one kind of trouble from filling the log.
