@@ -174,8 +174,8 @@ impl fmt::Display for Rule {
             Self::RoleAddress => f.write_str("postmaster and abuse always exist"),
             Self::NoDirectories => f.write_str("domain has no directories"),
             Self::InNoDirectory => f.write_str("in none of the domain's directories"),
-            Self::Passes { seen, limit } => write!(f, "{seen} earlier passes, limit {limit}"),
-            Self::Hops { seen, limit } => write!(f, "{seen} Received lines, limit {limit}"),
+            Self::Passes { seen, limit } => write!(f, "earlier passes: {seen}, limit {limit}"),
+            Self::Hops { seen, limit } => write!(f, "Received lines: {seen}, limit {limit}"),
             Self::ForgedHeaders => f.write_str("too many forged X-Postern lines"),
             Self::Overdue => f.write_str("no decision in time"),
         }
