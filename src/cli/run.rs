@@ -278,6 +278,7 @@ async fn reload(path: &Path, config: &Config, service: &Arc<Service>, log: &Log)
         return None;
     };
     service.gate.replace(policy);
+    make_room(new.milter.max_connections);
     service.admission.set_limit(new.milter.max_connections);
     if new.milter.listen != config.milter.listen
         || new.milter.socket_mode != config.milter.socket_mode
