@@ -8,12 +8,15 @@ use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::Writer;
 
+/// Octets that most values fit in.
+const ROOM: usize = 256;
+
 /// Formats fields.
 pub(super) struct TextFields;
 
 impl<'w> FormatFields<'w> for TextFields {
     fn format_fields<R: RecordFields>(&self, out: Writer<'w>, fields: R) -> fmt::Result {
-        let mut line = Line { out, value: String::new(), begun: false, written: Ok(()) };
+        let mut line = Line { out, value: String::with_capacity(ROOM), begun: false, written: Ok(()) };
         fields.record(&mut line);
         line.written
     }
@@ -37,6 +40,10 @@ impl Line<'_> {
         }
         self.out.write_str(name.strip_prefix("r#").unwrap_or(name))?;
         self.out.write_char('=')?;
+        // Nearly all values: a word.
+        if !value.is_empty() && value.bytes().all(|b| matches!(b, b'!'..=b'~') && b != b'"' && b != b'=') {
+            return self.out.write_str(value);
+        }
         if value.is_empty() || value.bytes().any(|b| matches!(b, b' ' | b'"' | b'=')) {
             self.out.write_char('"')?;
             write_escaped(&mut self.out, value, true)?;

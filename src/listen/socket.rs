@@ -77,6 +77,8 @@ impl Socket {
             if address.is_ipv6() {
                 socket.set_only_v6(true)?;
             }
+            // Inherited by the connections that it accepts.
+            socket.set_tcp_nodelay(true)?;
             socket.bind(&address.into())?;
             socket.listen(BACKLOG)?;
             socket.set_nonblocking(true)?;
@@ -206,6 +208,7 @@ impl Inherited {
         match self.fds.take_tcp_listener(at) {
             Ok(Some(listener)) => {
                 listener.set_nonblocking(true).map_err(failed)?;
+                socket2::SockRef::from(&listener).set_tcp_nodelay(true).map_err(failed)?;
                 Ok(BoundSocket::Tcp(listener))
             }
             Ok(None) => Err(missing()),

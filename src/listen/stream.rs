@@ -4,7 +4,8 @@
 //! Over TCP an MTA leaves Nagle's algorithm on and writes a packet that gets no answer before one that does: the
 //! second waits for our acknowledgement of the first, which Linux delays by 40 ms unless `TCP_QUICKACK` is set. The
 //! option does not stick, so it is set each time we wait for more after having read something and answered nothing; an
-//! answer carries the acknowledgement with it. Our own writes are not delayed (`TCP_NODELAY`).
+//! answer carries the acknowledgement with it. Our own writes are not delayed: listening sockets have `TCP_NODELAY`,
+//! and what they accept inherits it.
 
 use std::fmt;
 use std::io;
@@ -24,10 +25,8 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Makes a TCP connection ready for small packets both ways.
+    /// A connection over TCP.
     pub fn tcp(stream: TcpStream) -> Self {
-        // Without it the connection still works, only slower.
-        let _ = stream.set_nodelay(true);
         Self::Tcp(stream, false)
     }
 }

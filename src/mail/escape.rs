@@ -12,6 +12,10 @@ pub struct Escaped<'a>(pub &'a [u8]);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Nearly all that comes: nothing to escape.
+        if self.0.iter().all(|&b| matches!(b, b' '..=b'~') && b != b'\\') {
+            return std::str::from_utf8(self.0).map_or(Err(fmt::Error), |text| f.write_str(text));
+        }
         for chunk in self.0.utf8_chunks() {
             let mut plain = 0;
             let text = chunk.valid();

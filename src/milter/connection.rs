@@ -94,8 +94,10 @@ where
     let mut octets = Vec::new();
     loop {
         while let Some(packet) = frame::take(&mut heard)? {
-            if session.step(packet, &mut answers).await? == Flow::Close {
-                return Ok(());
+            match session.step(packet, &mut answers)? {
+                Flow::Continue => {}
+                Flow::Decide(recipient) => answers.push(session.decide(&recipient).await),
+                Flow::Close => return Ok(()),
             }
             if !answers.is_empty() {
                 // All at once: several small writes would be several segments.

@@ -24,10 +24,12 @@ use std::sync::Arc;
 use tokio::time::timeout;
 
 /// What comes after a packet.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Debug)]
 pub enum Flow {
     /// The next packet.
     Continue,
+    /// A recipient has to be decided about first; the one thing that may take time.
+    Decide(Recipient),
     /// The end: the MTA has said goodbye.
     Close,
 }
@@ -160,7 +162,7 @@ impl<J: Judge> Session<J> {
     }
 
     /// Takes in one packet and puts into `out` what is answered.
-    pub async fn step(&mut self, packet: Packet, out: &mut Vec<Packet>) -> Result<Flow, Garbage> {
+    pub fn step(&mut self, packet: Packet, out: &mut Vec<Packet>) -> Result<Flow, Garbage> {
         let kind = CommandKind::try_from(packet.kind).map_err(|_| Garbage::Command(packet.kind))?;
         let payload = packet.buffer;
         if self.stage == Stage::Opened && !matches!(kind, CommandKind::OptNeg | CommandKind::Quit) {
@@ -180,7 +182,7 @@ impl<J: Judge> Session<J> {
             CommandKind::ConnInfo => self.connected(&payload)?,
             CommandKind::Helo => self.facts.helo = Some(facts::string(&payload)?.0.into()),
             CommandKind::Mail => self.begin_message(&payload)?,
-            CommandKind::Rcpt => out.push(self.recipient(&payload).await?),
+            CommandKind::Rcpt => return Ok(Flow::Decide(self.recipient(&payload)?)),
             CommandKind::Header => self.header(&payload)?,
             CommandKind::BodyEnd => self.finish_message(out),
             CommandKind::Abort => self.end_message(),
@@ -208,8 +210,9 @@ impl<J: Judge> Session<J> {
     fn negotiate(&mut self, payload: Bytes) -> Result<Packet, Garbage> {
         let offer = OptNegPayload::parse_buffer(payload).map_err(|_| Garbage::Short)?;
         let terms = Terms::agree(&offer, Needs::of(&self.policy)).ok_or(Garbage::Version)?;
-        self.terms = Some(terms.clone());
-        Ok(terms.into_message())
+        let told = terms.to_message();
+        self.terms = Some(terms);
+        Ok(told)
     }
 
     fn connected(&mut self, payload: &[u8]) -> Result<(), Garbage> {
@@ -228,7 +231,7 @@ impl<J: Judge> Session<J> {
         Ok(())
     }
 
-    async fn recipient(&mut self, payload: &[u8]) -> Result<Packet, Garbage> {
+    fn recipient(&mut self, payload: &[u8]) -> Result<Recipient, Garbage> {
         let (argument, _) = facts::string(payload)?;
         let recipient =
             Recipient::new(argument, self.macros.find("rcpt_addr"), self.facts.mta_name.as_deref());
@@ -237,13 +240,18 @@ impl<J: Judge> Session<J> {
         }
         // A recipient whose macros do not come must not be taken for the one before it.
         self.macros.end_stage(MacroStage::Rcpt);
+        Ok(recipient)
+    }
+
+    /// Decides about a recipient, within [`DECISION_LIMIT`], and says what is answered.
+    pub async fn decide(&mut self, recipient: &Recipient) -> Packet {
         let case = Case { id: self.id, session: &self.facts, message: &self.transaction.facts };
-        let decision = self.judge.recipient(&self.policy, case, &recipient);
+        let decision = self.judge.recipient(&self.policy, case, recipient);
         let ruling = timeout(DECISION_LIMIT, decision).await.unwrap_or_else(|_| {
             self.judge.count(Event::Overdue);
-            self.judge.overdue(&self.policy, case, &recipient)
+            self.judge.overdue(&self.policy, case, recipient)
         });
-        Ok(self.admit(&recipient, ruling))
+        self.admit(recipient, ruling)
     }
 
     fn admit(&mut self, recipient: &Recipient, ruling: Ruling) -> Packet {

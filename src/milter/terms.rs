@@ -5,13 +5,13 @@
 //! not know a flag sends the packet and gets its answer, which is slower and just as right.
 
 use indymilter::message::command::{CommandKind, OptNegPayload};
-use indymilter::message::reply::Reply;
+use indymilter::message::reply::ReplyKind;
 use indymilter::message::{Message, PROTOCOL_VERSION, Version};
 use indymilter::{Actions, MacroStage, ProtoOpts};
-use std::collections::HashMap;
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 
 use crate::policy::{Policy, Verdict};
+use bytes::{BufMut, BytesMut};
 
 /// The lowest protocol version there is a use for; libmilter draws the line at the same place.
 const LOWEST_VERSION: Version = 2;
@@ -104,15 +104,19 @@ impl Terms {
         })
     }
 
-    /// The packet that tells the MTA.
-    pub(super) fn into_message(self) -> Message {
-        let macros: HashMap<MacroStage, CString> = if self.actions.contains(Actions::REQUEST_MACROS) {
-            MACROS.into_iter().map(|(stage, names)| (stage, names.to_owned())).collect()
-        } else {
-            HashMap::new()
-        };
-        let Self { version, actions, options } = self;
-        Reply::OptNeg { version, actions, opts: options, macros }.into_message()
+    /// The packet that tells the MTA: version, actions, options, and for each stage its number and the macros wanted.
+    pub(super) fn to_message(&self) -> Message {
+        let mut payload = BytesMut::with_capacity(160);
+        payload.put_u32(self.version);
+        payload.put_u32(self.actions.bits());
+        payload.put_u32(self.options.bits());
+        if self.actions.contains(Actions::REQUEST_MACROS) {
+            for (stage, names) in MACROS {
+                payload.put_i32(stage.into());
+                payload.put_slice(names.to_bytes_with_nul());
+            }
+        }
+        Message::new(ReplyKind::OptNeg, payload)
     }
 
     /// Whether an edit may be made. One that was not agreed on would be carried out by Postfix and Sendmail all the
@@ -177,6 +181,17 @@ mod tests {
         assert!(!terms.can_skip());
         assert_eq!(terms.actions.bits(), 0x1 | 0x8 | 0x10 | 0x20 | 0x100);
         assert_eq!(terms.options.bits() & 0x70, 0x10, "body declined, headers and their end taken");
+    }
+
+    #[test]
+    fn the_codec_reads_what_is_told() {
+        use indymilter::message::reply::Reply;
+        let terms = Terms::agree(&offer(6, 0x1ff, 0x1f_ffff), ALL).unwrap();
+        let macros = MACROS.into_iter().map(|(stage, names)| (stage, names.to_owned())).collect();
+        let want = Reply::OptNeg { version: 6, actions: terms.actions, opts: terms.options, macros };
+        assert_eq!(Reply::parse_reply(terms.to_message()), Ok(want));
+        let plain = Terms::agree(&offer(6, 0xff, 0x1f_ffff), ALL).unwrap();
+        assert_eq!(plain.to_message().buffer.len(), 12);
     }
 
     #[test]
