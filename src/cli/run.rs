@@ -105,11 +105,16 @@ fn bind(config: &Config) -> Result<Vec<BoundSocket>, crate::listen::BindError> {
     let mut inherited = Inherited::take();
     let milter = &config.milter;
     let bind_one = |listen: &Listen| match listen {
-        Listen::Tcp(address) => Socket::tcp(*address),
+        Listen::Tcp(address) => Socket::tcp(*address, workers()),
         Listen::Unix(path) => Socket::unix(path, milter.socket_mode, milter.socket_group.as_deref()),
         Listen::Systemd(name) => inherited.socket(name),
     };
     milter.listen.iter().map(bind_one).collect()
+}
+
+/// One worker for each core.
+fn workers() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Raises the limit of open files to what the connections need, as far as the system lets us.
@@ -135,12 +140,11 @@ fn start_workers(
     draining: &Draining,
     stopped: &watch::Receiver<bool>,
 ) -> io::Result<Vec<thread::JoinHandle<()>>> {
-    let count = thread::available_parallelism().map_or(1, usize::from);
     let start = |number| {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let attached = {
             let _inside = runtime.enter();
-            sockets.iter().map(BoundSocket::attach).collect::<io::Result<Vec<_>>>()?
+            sockets.iter().map(|socket| socket.attach(number)).collect::<io::Result<Vec<_>>>()?
         };
         let (service, draining, mut stopped) = (Arc::clone(service), draining.clone(), stopped.clone());
         thread::Builder::new().name(format!("postern-{number}")).spawn(move || {
@@ -154,7 +158,7 @@ fn start_workers(
             });
         })
     };
-    (0..count).map(start).collect()
+    (0..workers()).map(start).collect()
 }
 
 /// Accepts on one socket and gives each connection a session.

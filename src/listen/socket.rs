@@ -60,29 +60,24 @@ pub enum Socket {
 /// A socket that is bound and not yet tied to a runtime, so that each worker can have its own handle.
 #[derive(Debug)]
 pub enum BoundSocket {
-    /// TCP.
-    Tcp(std::net::TcpListener),
+    /// TCP: one for each worker, or one for all.
+    Tcp(Vec<std::net::TcpListener>),
     /// A unix stream socket; the path is removed at the end when we made it.
     Unix(StdUnixListener, Option<PathBuf>),
 }
 
 impl Socket {
-    /// Listens on a TCP address.
-    pub fn tcp(address: SocketAddr) -> Result<BoundSocket, BindError> {
+    /// Listens on a TCP address, with a socket for each worker: the kernel shares connections out among them
+    /// (`SO_REUSEPORT`), and each arrival wakes one worker and not all.
+    pub fn tcp(address: SocketAddr, workers: usize) -> Result<BoundSocket, BindError> {
         let bind = || {
-            let domain = socket2::Domain::for_address(address);
-            let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
-            // An earlier run's connections in TIME_WAIT must not keep a restarted server out.
-            socket.set_reuse_address(true)?;
-            if address.is_ipv6() {
-                socket.set_only_v6(true)?;
-            }
-            // Inherited by the connections that it accepts.
-            socket.set_tcp_nodelay(true)?;
-            socket.bind(&address.into())?;
-            socket.listen(BACKLOG)?;
-            socket.set_nonblocking(true)?;
-            Ok(BoundSocket::Tcp(socket.into()))
+            // Sockets that share a port do so with anyone who asks: whether the port is free is found out without.
+            drop(listener(address, false)?);
+            let first = listener(address, true)?;
+            let address = first.local_addr()?;
+            let others = (1..workers.max(1)).map(|_| listener(address, true));
+            let all: io::Result<Vec<_>> = std::iter::once(Ok(first)).chain(others).collect();
+            Ok(BoundSocket::Tcp(all?))
         };
         bind().map_err(|source| BindError::System { what: format!("inet:{address}"), source })
     }
@@ -131,10 +126,14 @@ impl Socket {
 }
 
 impl BoundSocket {
-    /// A handle for the runtime that this is called in.
-    pub fn attach(&self) -> io::Result<Socket> {
+    /// A worker's handle, for the runtime that this is called in.
+    pub fn attach(&self, worker: usize) -> io::Result<Socket> {
         match self {
-            Self::Tcp(listener) => TcpListener::from_std(listener.try_clone()?).map(Socket::Tcp),
+            Self::Tcp(listeners) => {
+                let listener =
+                    listeners.get(worker % listeners.len().max(1)).ok_or(io::ErrorKind::NotFound)?;
+                TcpListener::from_std(listener.try_clone()?).map(Socket::Tcp)
+            }
             Self::Unix(listener, _) => UnixListener::from_std(listener.try_clone()?).map(Socket::Unix),
         }
     }
@@ -142,8 +141,9 @@ impl BoundSocket {
     /// Where it listens, as the configuration writes it.
     pub fn describe(&self) -> String {
         match self {
-            Self::Tcp(listener) => {
-                listener.local_addr().map_or_else(|_| "inet:?".into(), |a| format!("inet:{a}"))
+            Self::Tcp(listeners) => {
+                let address = listeners.first().and_then(|listener| listener.local_addr().ok());
+                address.map_or_else(|| "inet:?".into(), |a| format!("inet:{a}"))
             }
             Self::Unix(listener, _) => listener
                 .local_addr()
@@ -161,6 +161,26 @@ impl Drop for BoundSocket {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// A socket that listens on a TCP address, alone or shared.
+fn listener(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+    // An earlier run's connections in TIME_WAIT must not keep a restarted server out.
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // Inherited by the connections that it accepts.
+    socket.set_tcp_nodelay(true)?;
+    socket.bind(&address.into())?;
+    if shared {
+        socket.listen(BACKLOG)?;
+    }
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
 }
 
 /// Clears a path that an earlier server left behind.
@@ -209,7 +229,7 @@ impl Inherited {
             Ok(Some(listener)) => {
                 listener.set_nonblocking(true).map_err(failed)?;
                 socket2::SockRef::from(&listener).set_tcp_nodelay(true).map_err(failed)?;
-                Ok(BoundSocket::Tcp(listener))
+                Ok(BoundSocket::Tcp(vec![listener]))
             }
             Ok(None) => Err(missing()),
             Err(source) => Err(failed(source)),
@@ -250,9 +270,14 @@ mod tests {
 
     #[test]
     fn a_taken_port_is_refused() {
-        let first = Socket::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
-        let BoundSocket::Tcp(listener) = &first else { panic!("a TCP socket") };
-        let again = Socket::tcp(listener.local_addr().unwrap());
+        let first = Socket::tcp("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        let BoundSocket::Tcp(listeners) = &first else { panic!("a TCP socket") };
+        assert_eq!(listeners.len(), 2);
+        let address = listeners[0].local_addr().unwrap();
+        assert_eq!(listeners[1].local_addr().unwrap(), address);
+        let again = Socket::tcp(address, 2);
         assert!(matches!(&again, Err(BindError::System { .. })), "{again:?}");
+        drop(first);
+        assert!(Socket::tcp(address, 1).is_ok());
     }
 }
