@@ -6,11 +6,11 @@
 //! libmilter's own figure. When the service stops, a session between two messages ends at once, one within a message
 //! after it.
 
-use super::frame;
+use super::frame::{self, Frame};
 use super::session::{Flow, Garbage, Session};
 use crate::gate::{Event, Judge};
 use crate::listen::{Draining, Peer};
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -93,8 +93,10 @@ where
     let mut answers = Vec::new();
     let mut octets = Vec::new();
     loop {
-        while let Some(packet) = frame::take(&mut heard)? {
-            match session.step(packet, &mut answers)? {
+        while let Some(Frame { letter, payload, extent }) = frame::first(&heard)? {
+            let flow = session.step(letter, payload, &mut answers)?;
+            heard.advance(extent);
+            match flow {
                 Flow::Continue => {}
                 Flow::Decide(recipient) => answers.push(session.decide(&recipient).await),
                 Flow::Close => return Ok(()),

@@ -91,7 +91,7 @@ mod tests {
     fn anonymous_is_not_logged_in() {
         let login_of = |packet: &'static [u8]| {
             let mut macros = Macros::default();
-            macros.define(bytes::Bytes::from_static(packet));
+            macros.define(packet);
             login(&macros)
         };
         assert_eq!(login_of(b"M{auth_type}\0PLAIN\0{auth_authen}\0ann\0").as_deref(), Some("ann"));

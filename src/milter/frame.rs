@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! Packets as octets: a length (four octets, most significant first, counting what follows), a letter, a payload.
 //!
-//! Packets are cut out of what was read without copying. What is in them is the codec's, `indymilter::message`.
+//! Packets are looked at where they were read, without copying. What is in them is the codec's, `indymilter::message`.
 
 use super::session::Garbage;
-use bytes::{Buf, BytesMut};
 use indymilter::message::Message;
 
 /// Longest packet taken: the codec's own cap. Postfix and Sendmail stay below 64 KiB and some.
@@ -22,13 +21,25 @@ fn length(heard: &[u8]) -> Result<Option<usize>, Garbage> {
     }
 }
 
-/// Cuts off the first packet, if all of it is there.
-pub(super) fn take(heard: &mut BytesMut) -> Result<Option<Message>, Garbage> {
-    let Some(length) = length(heard)?.filter(|length| heard.len() >= HEAD + length) else { return Ok(None) };
-    heard.advance(HEAD);
-    let mut packet = heard.split_to(length).freeze();
-    let kind = packet.get_u8();
-    Ok(Some(Message { kind, buffer: packet }))
+/// A packet where it was read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Frame<'a> {
+    /// Which command it is.
+    pub(super) letter: u8,
+    /// What follows the letter.
+    pub(super) payload: &'a [u8],
+    /// How many octets it takes up with its length.
+    pub(super) extent: usize,
+}
+
+/// The first packet, if all of it is there.
+pub(super) fn first(heard: &[u8]) -> Result<Option<Frame<'_>>, Garbage> {
+    let Some(length) = length(heard)? else { return Ok(None) };
+    let extent = HEAD + length;
+    let Some((&letter, payload)) = heard.get(HEAD..extent).and_then(<[u8]>::split_first) else {
+        return Ok(None);
+    };
+    Ok(Some(Frame { letter, payload, extent }))
 }
 
 /// How many octets the packet that has begun lacks, or at least lacks.
@@ -53,13 +64,15 @@ mod tests {
     fn packets_come_whole_or_not_at_all() {
         let octets = b"\0\0\0\x03Hx\0\0\0\0\x01A\0\0";
         for cut in 0..=octets.len() {
-            let mut heard = BytesMut::from(&octets[..cut]);
+            let mut heard = &octets[..cut];
             let mut got = Vec::new();
-            while let Some(packet) = take(&mut heard).unwrap() {
-                got.push((packet.kind, packet.buffer));
+            while let Some(frame) = first(heard).unwrap() {
+                got.push((frame.letter, frame.payload));
+                heard = &heard[frame.extent..];
             }
-            assert_eq!(got.len(), usize::from(cut >= 7) + usize::from(cut >= 12), "{cut}");
-            assert!(missing(&heard).unwrap() > 0, "{cut}");
+            let want = [(b'H', &b"x\0"[..]), (b'A', b"")];
+            assert_eq!(got, want[..usize::from(cut >= 7) + usize::from(cut >= 12)], "{cut}");
+            assert!(missing(heard).unwrap() > 0, "{cut}");
         }
     }
 
@@ -68,8 +81,8 @@ mod tests {
         for (head, want) in
             [(0, Garbage::Short), (1 + (1 << 20), Garbage::TooLong), (u32::MAX, Garbage::TooLong)]
         {
-            let mut heard = BytesMut::from(&u32::to_be_bytes(head)[..]);
-            assert_eq!(take(&mut heard), Err(want));
+            let heard = u32::to_be_bytes(head);
+            assert_eq!(first(&heard), Err(want));
             assert_eq!(missing(&heard), Err(want));
         }
     }

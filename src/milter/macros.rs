@@ -4,7 +4,6 @@
 //! The packets are kept as they came and searched when asked: a handful of names, looked for once or twice a message.
 //! A later stage's value hides an earlier one's, and defining a stage's macros forgets those of all later stages.
 
-use bytes::Bytes;
 use indymilter::MacroStage;
 
 /// Stages in the order of a session.
@@ -13,7 +12,7 @@ const STAGES: usize = 7;
 /// The macros in force.
 #[derive(Debug, Default)]
 pub(super) struct Macros {
-    by_stage: [Bytes; STAGES],
+    by_stage: [Vec<u8>; STAGES],
 }
 
 fn place(stage: MacroStage) -> usize {
@@ -31,28 +30,31 @@ fn place(stage: MacroStage) -> usize {
 impl Macros {
     /// Takes in a macro packet: a stage's letter, then names and values, each ended by NUL. Postfix also sends packets
     /// for stages that have no macros (headers, body), and packets without any; neither changes anything.
-    pub(super) fn define(&mut self, mut packet: Bytes) {
-        let Some(stage) = packet.first().and_then(|&letter| MacroStage::try_from(letter).ok()) else {
-            return;
-        };
-        let at = place(stage);
-        self.by_stage[at..].fill(Bytes::new());
-        self.by_stage[at] = packet.split_off(1);
+    pub(super) fn define(&mut self, packet: &[u8]) {
+        let Some((&letter, macros)) = packet.split_first() else { return };
+        let Ok(stage) = MacroStage::try_from(letter) else { return };
+        self.forget(place(stage));
+        self.by_stage[place(stage)].extend_from_slice(macros);
+    }
+
+    /// Forgets the macros from one place on; their room is kept for the next.
+    fn forget(&mut self, from: usize) {
+        self.by_stage[from..].iter_mut().for_each(Vec::clear);
     }
 
     /// Forgets one stage's macros, once they have been used.
     pub(super) fn end_stage(&mut self, stage: MacroStage) {
-        self.by_stage[place(stage)] = Bytes::new();
+        self.by_stage[place(stage)].clear();
     }
 
     /// Forgets everything that belongs to one message.
     pub(super) fn end_message(&mut self) {
-        self.by_stage[place(MacroStage::Mail)..].fill(Bytes::new());
+        self.forget(place(MacroStage::Mail));
     }
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        self.by_stage.fill(Bytes::new());
+        self.forget(0);
     }
 
     /// A macro's value, by its name without braces. An empty value is as good as none.
@@ -84,7 +86,7 @@ mod tests {
     fn macros(packets: &[&'static str]) -> Macros {
         let mut macros = Macros::default();
         for packet in packets {
-            macros.define(Bytes::from_static(packet.as_bytes()));
+            macros.define(packet.as_bytes());
         }
         macros
     }
@@ -96,7 +98,7 @@ mod tests {
         assert_eq!(macros.text("i"), Some("A2"));
         assert_eq!(macros.text("rcpt_addr"), Some("a@b"));
         assert_eq!(macros.text("auth_type"), None);
-        macros.define(Bytes::from_static(b"R\0"));
+        macros.define(b"R\0");
         assert_eq!((macros.text("rcpt_addr"), macros.text("i")), (None, Some("A1")));
         macros.end_message();
         assert_eq!((macros.text("i"), macros.text("j")), (None, Some("mx.example")));

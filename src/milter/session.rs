@@ -162,9 +162,8 @@ impl<J: Judge> Session<J> {
     }
 
     /// Takes in one packet and puts into `out` what is answered.
-    pub fn step(&mut self, packet: Packet, out: &mut Vec<Packet>) -> Result<Flow, Garbage> {
-        let kind = CommandKind::try_from(packet.kind).map_err(|_| Garbage::Command(packet.kind))?;
-        let payload = packet.buffer;
+    pub fn step(&mut self, letter: u8, payload: &[u8], out: &mut Vec<Packet>) -> Result<Flow, Garbage> {
+        let kind = CommandKind::try_from(letter).map_err(|_| Garbage::Command(letter))?;
         if self.stage == Stage::Opened && !matches!(kind, CommandKind::OptNeg | CommandKind::Quit) {
             return Err(Garbage::NoNegotiation);
         }
@@ -179,11 +178,11 @@ impl<J: Judge> Session<J> {
         match kind {
             CommandKind::OptNeg => out.push(self.negotiate(payload)?),
             CommandKind::DefMacros => self.macros.define(payload),
-            CommandKind::ConnInfo => self.connected(&payload)?,
-            CommandKind::Helo => self.facts.helo = Some(facts::string(&payload)?.0.into()),
-            CommandKind::Mail => self.begin_message(&payload)?,
-            CommandKind::Rcpt => return Ok(Flow::Decide(self.recipient(&payload)?)),
-            CommandKind::Header => self.header(&payload)?,
+            CommandKind::ConnInfo => self.connected(payload)?,
+            CommandKind::Helo => self.facts.helo = Some(facts::string(payload)?.0.into()),
+            CommandKind::Mail => self.begin_message(payload)?,
+            CommandKind::Rcpt => return Ok(Flow::Decide(self.recipient(payload)?)),
+            CommandKind::Header => self.header(payload)?,
             CommandKind::BodyEnd => self.finish_message(out),
             CommandKind::Abort => self.end_message(),
             CommandKind::QuitNc => self.reset(),
@@ -207,8 +206,9 @@ impl<J: Judge> Session<J> {
         Some(answer::plain(if skips { ReplyKind::Skip } else { ReplyKind::Continue }))
     }
 
-    fn negotiate(&mut self, payload: Bytes) -> Result<Packet, Garbage> {
-        let offer = OptNegPayload::parse_buffer(payload).map_err(|_| Garbage::Short)?;
+    fn negotiate(&mut self, payload: &[u8]) -> Result<Packet, Garbage> {
+        let offer =
+            OptNegPayload::parse_buffer(Bytes::copy_from_slice(payload)).map_err(|_| Garbage::Short)?;
         let terms = Terms::agree(&offer, Needs::of(&self.policy)).ok_or(Garbage::Version)?;
         let told = terms.to_message();
         self.terms = Some(terms);
