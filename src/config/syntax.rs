@@ -30,7 +30,7 @@ pub(super) fn mend(text: &Text, problems: &mut Problems) -> Option<Mended> {
         let Some(error) = first else {
             return Some(Mended { content, broken: round > 0 });
         };
-        let span = error.span().unwrap_or_default();
+        let span = whole_characters(&content, error.span().unwrap_or_default());
         let (problem, lost) = if let Some(list) = unclosed_list(&content, &error, &span) {
             let end = end_of_content(&content, &list);
             let problem = Problem::error(text.place(end..end), "this list is not closed");
@@ -67,6 +67,13 @@ fn is_no_statement(message: &str) -> bool {
         .any(|begin| message.starts_with(begin))
 }
 
+/// A part of a text, moved down to whole characters: the parser's may begin or end within one.
+fn whole_characters(content: &str, part: Range<usize>) -> Range<usize> {
+    let whole =
+        |at: usize| (0..=at.min(content.len())).rev().find(|&at| content.is_char_boundary(at)).unwrap_or(0);
+    whole(part.start)..whole(part.end)
+}
+
 /// Replaces everything but line ends.
 fn blank(content: &mut String, part: Range<usize>) {
     let blanks: String = content[part.clone()].bytes().map(|b| if b == b'\n' { '\n' } else { ' ' }).collect();
@@ -75,12 +82,13 @@ fn blank(content: &mut String, part: Range<usize>) {
 
 /// Where a line begins.
 fn line_start(content: &str, at: usize) -> usize {
-    content[..at].rfind('\n').map_or(0, |end| end + 1)
+    // By octets, because `at` may be the last octet of a character.
+    content.as_bytes()[..at].iter().rposition(|&b| b == b'\n').map_or(0, |end| end + 1)
 }
 
 /// Where the line after this one begins.
 fn next_line(content: &str, at: usize) -> usize {
-    content[at..].find('\n').map_or(content.len(), |end| at + end + 1)
+    content.as_bytes()[at..].iter().position(|&b| b == b'\n').map_or(content.len(), |end| at + end + 1)
 }
 
 fn line_at(content: &str, at: usize) -> &str {
