@@ -3,6 +3,11 @@
 //!
 //! Postern asks for as little as the policy needs, and everything is masked with what the MTA offers: an MTA that does
 //! not know a flag sends the packet and gets its answer, which is slower and just as right.
+//!
+//! One negotiation serves TCP and unix sockets alike: the envelope and the headers come unanswered, RCPT and the end of
+//! the message are answered, and with the negotiation that is three round trips a message. Measured through real Postfix
+//! and Sendmail (`benches/postfix.sh`), no other choice is quicker once acknowledgements do not wait (see
+//! `listen::Stream`); without that, an unanswered DATA would cost 40 ms a message over TCP.
 
 use indymilter::message::command::{CommandKind, OptNegPayload};
 use indymilter::message::reply::ReplyKind;
