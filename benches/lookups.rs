@@ -11,8 +11,8 @@ use postern::mail::{
     NetworkSet, Recipient, Session,
 };
 use postern::policy::{
-    self, Directory, DomainPolicy, Gateway, Internal, LoopRule, Mode, Policy, Replies, Source, Unlisted,
-    Verdicts,
+    self, Answers, Directory, DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, Policy, Replies,
+    Reputation, Source, Unlisted, Verdicts,
 };
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -110,7 +110,8 @@ fn lookup_recipients(c: &mut Criterion) {
 fn decide(c: &mut Criterion) {
     let count = 1_000_000;
     let (set, asked) = networks(1_000);
-    let gateway = Arc::new(Gateway { name: "filter".into(), networks: set });
+    let mut gateways = Gateways::default();
+    let gateway = gateways.add(Gateway::by_networks("filter", set));
     let directory = Arc::new(Directory { name: "staff".into(), mailboxes: mailboxes(count) });
     let mut table = DomainTable::default();
     for number in 0..100 {
@@ -118,7 +119,7 @@ fn decide(c: &mut Criterion) {
         let domain = DomainPolicy {
             pattern: pattern.clone(),
             mode: Mode::Enforce,
-            source: Source::Gateways(vec![Arc::clone(&gateway)]),
+            source: Source::Gateways(vec![gateway]),
             directories: vec![Arc::clone(&directory)],
             subaddress: "+".into(),
             verdicts: Verdicts::default(),
@@ -127,7 +128,8 @@ fn decide(c: &mut Criterion) {
         table.insert(pattern, Arc::new(domain));
     }
     let loops = LoopRule { id: "mx.example.com".into(), max_passes: 3, max_received: 50 };
-    let policy = Policy::new(Internal::default(), Unlisted::default(), table, loops);
+    let policy =
+        Policy::new(Internal::default(), Unlisted::default(), table, gateways, loops, Reputation::default());
     let session = |address: IpAddr| Session {
         client: Client { address: Some(address), ..Client::default() },
         ..Session::default()
@@ -139,21 +141,21 @@ fn decide(c: &mut Criterion) {
         })
         .collect();
     let mut group = c.benchmark_group("decide");
-    let gateways: Vec<Session> = asked.into_iter().map(session).collect();
+    let deliverers: Vec<Session> = asked.into_iter().map(session).collect();
     let strangers = vec![session("240.0.0.1".parse().unwrap())];
-    for (name, sessions) in [("accepted", &gateways), ("refused", &strangers)] {
+    for (name, sessions) in [("accepted", &deliverers), ("refused", &strangers)] {
         let (mut who, mut whom) = (sessions.iter().cycle(), recipients.iter().cycle());
         group.bench_function(name, |b| {
             b.iter_batched(
                 || (who.next().unwrap(), whom.next().unwrap()),
-                |(session, recipient)| policy::recipient(&policy, session, recipient),
+                |(session, recipient)| policy::recipient(&policy, session, recipient, &Answers::default()),
                 BatchSize::SmallInput,
             );
         });
     }
     let mut facts = HeaderFacts::default();
-    (0..8).for_each(|_| facts.note(b"Received", b"from a by b", "mx.example.com"));
-    let accepted = policy::recipient(&policy, &gateways[0], &recipients[0]);
+    (0..8).for_each(|_| facts.note(b"Received", b"from a by b", policy.watch()));
+    let accepted = policy::recipient(&policy, &deliverers[0], &recipients[0], &Answers::default());
     group.bench_function("headers", |b| b.iter(|| policy::headers(&policy, &[&accepted], black_box(&facts))));
     group.finish();
 }

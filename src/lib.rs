@@ -9,18 +9,21 @@
 //! - [`mail`]: mail's own types (address, domain, client, header, reply, network set);
 //! - [`policy`]: pure functions from those values to a verdict;
 //! - [`config`]: the configuration file as checked values, and every problem in it;
-//! - [`gateways`], [`directories`]: what is read from outside about gateways and recipients;
 //! - [`gate`]: holds the policy now in force, decides, records, counts;
-//! - [`listen`]: the sockets that doors stand on;
+//! - [`dns`], [`store`]: names that are asked for, files that are kept; [`listen`]: the sockets that doors stand on;
+//! - [`gateways`], [`directories`], [`reputation`]: what is known from outside about gateways, recipients and other clients;
 //! - [`milter`]: the milter protocol's door;
 //! - [`cli`]: the commands, and the service that wires the rooms together.
 
 pub mod cli;
 pub mod config;
 pub mod directories;
+pub mod dns;
 pub mod gate;
 pub mod gateways;
 pub mod listen;
 pub mod mail;
 pub mod milter;
 pub mod policy;
+pub mod reputation;
+pub mod store;

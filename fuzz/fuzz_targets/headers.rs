@@ -3,14 +3,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use postern::mail::{HeaderFacts, header_value};
+use postern::mail::{HeaderFacts, HeaderWatch, header_value};
 
 fuzz_target!(|data: &[u8]| {
     let mut facts = HeaderFacts::default();
+    let watch = HeaderWatch { loop_id: "mx.example".into(), names: ["X-Id".into()].into() };
     let mut lines = 0;
     for line in data.split(|&b| b == b'\n') {
         let colon = line.iter().position(|&b| b == b':').unwrap_or(line.len());
-        facts.note(&line[..colon], line.get(colon + 1..).unwrap_or_default(), "mx.example");
+        facts.note(&line[..colon], line.get(colon + 1..).unwrap_or_default(), &watch);
         lines += 1;
     }
     assert!(facts.received() + facts.passes() <= lines);

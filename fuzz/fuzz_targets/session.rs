@@ -10,7 +10,7 @@ use postern::gate::Gate;
 use postern::listen::{Drain, Peer};
 use postern::mail::{DomainPattern, DomainTable, Network};
 use postern::policy::{
-    DomainPolicy, Gateway, Internal, LoopRule, Mode, Policy, Replies, Source, Unlisted, Verdict, Verdicts,
+    DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, Policy, Replies, Reputation, Source, Unlisted, Verdict, Verdicts,
 };
 use std::sync::{Arc, LazyLock};
 use tokio::io::AsyncWriteExt;
@@ -18,7 +18,8 @@ use tokio::net::UnixStream;
 
 static GATE: LazyLock<Arc<Gate>> = LazyLock::new(|| {
     let network = Network::parse("192.0.2.0/24").unwrap().network;
-    let gateway = Arc::new(Gateway { name: "seg".into(), networks: [network].into_iter().collect() });
+    let mut gateways = Gateways::default();
+    let gateway = gateways.add(Gateway::by_networks("seg", [network].into_iter().collect()));
     let mut table = DomainTable::default();
     let verdicts = [Verdict::Reject, Verdict::Quarantine, Verdict::Discard, Verdict::Tag, Verdict::Defer];
     for (name, source) in ["a.example", "b.example", "c.example", "d.example", "*.e.example"].into_iter().zip(verdicts) {
@@ -26,7 +27,7 @@ static GATE: LazyLock<Arc<Gate>> = LazyLock::new(|| {
         let domain = DomainPolicy {
             pattern: pattern.clone(),
             mode: Mode::Enforce,
-            source: Source::Gateways(vec![Arc::clone(&gateway)]),
+            source: Source::Gateways(vec![gateway]),
             directories: Vec::new(),
             subaddress: "+".into(),
             verdicts: Verdicts { source, ..Verdicts::default() },
@@ -35,7 +36,7 @@ static GATE: LazyLock<Arc<Gate>> = LazyLock::new(|| {
         table.insert(pattern, Arc::new(domain));
     }
     let loops = LoopRule { id: "mx.example".into(), max_passes: 2, max_received: 3 };
-    Arc::new(Gate::new(Policy::new(Internal::default(), Unlisted::default(), table, loops)))
+    Arc::new(Gate::new(Policy::new(Internal::default(), Unlisted::default(), table, gateways, loops, Reputation::default())))
 });
 
 /// The first octet chooses: raw octets, or packets cut out of them (a letter, a length octet, the content).

@@ -6,7 +6,7 @@ use crate::config::{self, Config, Problem, Problems, ReadError, is_loop_id};
 use crate::directories::{self, Loaded};
 use crate::gateways;
 use crate::mail::DomainTable;
-use crate::policy::{DomainPolicy, Gateway, LoopRule, Policy, Source};
+use crate::policy::{DomainPolicy, GatewayId, Gateways, LoopRule, Policy, Source};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,11 +40,22 @@ pub fn assemble(path: &Path) -> Assembled {
 }
 
 fn policy(config: &Config, problems: &mut Problems) -> Policy {
-    let Config { state_dir: _, milter: _, internal, unlisted, gateways, directories, domains, loops } =
-        config;
-    let gateways: HashMap<Arc<str>, Arc<Gateway>> = gateways
+    let Config {
+        state_dir: _,
+        milter: _,
+        dns: _,
+        reputation,
+        internal,
+        unlisted,
+        gateways,
+        directories,
+        domains,
+        loops,
+    } = config;
+    let mut loaded = Gateways::default();
+    let gateways: HashMap<Arc<str>, GatewayId> = gateways
         .iter()
-        .map(|gateway| (Arc::clone(&gateway.name), Arc::new(gateways::load(gateway, problems))))
+        .map(|gateway| (Arc::clone(&gateway.name), loaded.add(gateways::load(gateway, problems))))
         .collect();
     let directories: HashMap<Arc<str>, Loaded> = directories
         .iter()
@@ -72,7 +83,7 @@ fn policy(config: &Config, problems: &mut Problems) -> Policy {
         let source = match source {
             config::Source::Any => Source::Any,
             config::Source::Gateways(names) => {
-                Source::Gateways(names.iter().filter_map(|name| gateways.get(name).cloned()).collect())
+                Source::Gateways(names.iter().filter_map(|name| gateways.get(name).copied()).collect())
             }
         };
         let domain = DomainPolicy {
@@ -86,7 +97,8 @@ fn policy(config: &Config, problems: &mut Problems) -> Policy {
         };
         table.insert(pattern.clone(), Arc::new(domain));
     }
-    Policy::new(internal.clone(), unlisted.clone(), table, loop_rule(loops, problems))
+    let loops = loop_rule(loops, problems);
+    Policy::new(internal.clone(), unlisted.clone(), table, loaded, loops, reputation.rule())
 }
 
 fn loop_rule(loops: &config::Loops, problems: &mut Problems) -> LoopRule {
@@ -151,10 +163,11 @@ mod tests {
 
         let com = domain(&policy, "example.com");
         let Source::Gateways(gateways) = &com.source else { panic!("{:?}", com.source) };
+        let gateways: Vec<_> = gateways.iter().map(|id| policy.gateways().find(*id).unwrap()).collect();
         let names: Vec<&str> = gateways.iter().map(|gateway| &*gateway.name).collect();
         assert_eq!(names, ["tmes", "filter"]);
         assert!(
-            gateways[1].networks.find([203, 0, 113, 70].into()).is_some(),
+            gateways[1].addresses.as_ref().unwrap().networks.find([203, 0, 113, 70].into()).is_some(),
             "a line with a comment behind it"
         );
 

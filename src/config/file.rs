@@ -161,6 +161,8 @@ pub(super) struct Verdicts {
     /// When the message loops. The default is `reject`.
     #[serde(rename = "loop")]
     pub loops: Option<Verdict>,
+    /// When the client is no gateway and is on DNSBLs or has no reverse name. The default is `reject`.
+    pub reputation: Option<Verdict>,
 }
 
 /// The reply for each reason.
@@ -175,6 +177,10 @@ pub(super) struct Replies {
     pub loop_detected: Option<Table<Reply>>,
     /// The message has too many `Received` lines. The default is 554 5.4.6.
     pub too_many_hops: Option<Table<Reply>>,
+    /// The client is on DNSBLs. The default is 554 5.7.1.
+    pub listed: Option<Table<Reply>>,
+    /// The client has no reverse name, or none that points back to it. The default is 550 5.7.25.
+    pub no_reverse_name: Option<Table<Reply>>,
     /// The recipient's domain is not listed, and `[unlisted] verdict` refuses it. The default is 550 5.7.1.
     pub not_our_domain: Option<Table<Reply>>,
     /// Something that the decision needs is not known yet; such mail is only ever deferred. The default is 451 4.7.1.

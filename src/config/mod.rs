@@ -27,7 +27,10 @@ pub use data_file::{DataFile, Entry, FileProblems};
 pub use networks::NetworkList;
 pub use problem::{Place, Problem, Problems, See, Severity};
 pub use schema::schema;
-pub use settings::{Config, Directory, DirectorySource, Domain, Gateway, Listen, Loops, Milter, Source};
+pub use settings::{
+    AddressSource, Config, Directory, DirectorySource, Dns, DnsblZone, Domain, Feed, FeedFormat, Gateway,
+    Guard, Listen, Loops, Milter, Reputation, Source,
+};
 pub use source::ReadError;
 
 use std::path::Path;

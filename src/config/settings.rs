@@ -3,8 +3,10 @@
 //! that a key without a use does not compile.
 
 use super::{DataFile, Place};
-use crate::mail::{DomainPattern, Network};
-use crate::policy::{Internal, Mode, Replies, Unlisted, Verdicts};
+use crate::mail::{CertificatePattern, Domain as DomainName, DomainPattern, Network};
+use crate::policy::{
+    self, HeaderFactor, Internal, Mode, Replies, Require, ReverseRule, Unlisted, Verdict, Verdicts,
+};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +19,10 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// The milter door.
     pub milter: Milter,
+    /// Whom names are asked of.
+    pub dns: Dns,
+    /// What is asked about clients that are no gateway.
+    pub reputation: Reputation,
     /// Who is internal.
     pub internal: Internal,
     /// What happens to domains that are not listed.
@@ -67,15 +73,124 @@ impl Listen {
     }
 }
 
+/// Whom names are asked of.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Dns {
+    /// The name servers; where empty, those of the system (`/etc/resolv.conf`).
+    pub servers: Vec<SocketAddr>,
+    /// Whether answers are validated (RFC 4035); what does not validate is then a failure.
+    pub dnssec: bool,
+}
+
+/// What is asked about clients that are no gateway.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Reputation {
+    /// DNSBLs; none is asked where empty.
+    pub zones: Vec<DnsblZone>,
+    /// From which sum of weights on a client is listed; at least 1 where there are zones.
+    pub threshold: u32,
+    /// What its reverse name must be.
+    pub reverse: ReverseRule,
+}
+
+impl Reputation {
+    /// The part that policy needs.
+    pub fn rule(&self) -> policy::Reputation {
+        let threshold = if self.zones.is_empty() { 0 } else { self.threshold };
+        policy::Reputation { threshold, reverse: self.reverse }
+    }
+}
+
+/// One DNSBL.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DnsblZone {
+    /// Its zone, below which addresses are looked up.
+    pub zone: DomainName,
+    /// What a listing counts, from 1.
+    pub weight: u32,
+}
+
 /// Who may hand us mail.
 #[derive(Clone, Debug)]
 pub struct Gateway {
     /// Its name.
     pub name: Arc<str>,
-    /// Networks from the configuration itself.
+    /// The provider and region that it was taken from, as written.
+    pub provider: Option<Arc<str>>,
+    /// Networks from the configuration itself and from its provider.
     pub networks: Vec<Network>,
     /// Files with more of them.
     pub files: Vec<DataFile>,
+    /// Where more of them are published; kept fresh. None twice.
+    pub sources: Vec<AddressSource>,
+    /// Names of which its certificate must have one.
+    pub certificate: Vec<CertificatePattern>,
+    /// The header line it marks its messages with.
+    pub header: Option<HeaderFactor>,
+    /// Which of these it must show; never a header alone, and never what it does not have.
+    pub require: Require,
+    /// Networks outside of which nothing that is published is believed; where empty, everything is.
+    pub subset_of: Vec<Network>,
+    /// What a refresh may change by itself.
+    pub guard: Guard,
+    /// What is asked for when the client in front of it is listed by DNSBLs: tag or quarantine.
+    pub behind: Option<Verdict>,
+    /// Whether private addresses are meant, and an address that seems to hide many clients is this gateway all the same.
+    pub accept_private: bool,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// What a refresh may change by itself.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Guard {
+    /// How long a network stays that is no longer published.
+    pub removal_hold: Duration,
+    /// The part of a set, in percent of its addresses' networks, that may go at once.
+    pub max_shrink: u8,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self { removal_hold: Duration::from_secs(72 * 3600), max_shrink: 30 }
+    }
+}
+
+/// Where addresses of a gateway are published. Two that are equal are asked once.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum AddressSource {
+    /// A name as it stands behind `include:` in an SPF record (RFC 7208 domain-spec); with macros over the client it can
+    /// only be asked live.
+    Spf(Arc<str>),
+    /// The A and AAAA records of a host.
+    Host(DomainName),
+    /// A document behind HTTPS.
+    Feed(Arc<Feed>),
+}
+
+/// A document with addresses.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Feed {
+    /// Where it is; `https:` always.
+    pub url: Box<str>,
+    /// How it is written.
+    pub format: FeedFormat,
+    /// Certificates (PEM) of the authorities that may vouch for the server, instead of the system's.
+    pub ca: Option<Arc<[u8]>>,
+    /// SHA-256 of public keys (`SubjectPublicKeyInfo` in DER), one of which the server's certificate must have; where empty,
+    /// any that is vouched for.
+    pub pins: Vec<[u8; 32]>,
+}
+
+/// How a feed is written.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum FeedFormat {
+    /// Microsoft's endpoint sets: an array of objects, of which those with TCP port 25 count by their `ips`.
+    Microsoft,
+    /// A JSON array of texts, or an object with one or more of them somewhere in it.
+    Json,
+    /// One network or address a line, `#` begins a comment.
+    Text,
 }
 
 /// Who exists.

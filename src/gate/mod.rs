@@ -5,14 +5,16 @@
 //! session keeps the policy that it began with; [`Gate::replace`] is seen by sessions that begin later.
 
 mod counters;
+mod outside;
 mod record;
 mod reference;
 
 pub use counters::{Counters, Event};
+pub use outside::{Asked, Nobody, Outside};
 pub use reference::{Reference, SessionId};
 
 use crate::mail::{Message, Recipient, Session};
-use crate::policy::{self, Decision, Policy};
+use crate::policy::{self, Answers, Decision, Policy};
 use arc_swap::ArcSwap;
 use reference::References;
 use std::future::Future;
@@ -74,6 +76,7 @@ pub trait Judge: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Gate {
     policy: ArcSwap<Policy>,
+    outside: ArcSwap<Box<dyn Outside>>,
     references: References,
     counters: Counters,
 }
@@ -83,6 +86,7 @@ impl Gate {
     pub fn new(policy: Policy) -> Self {
         Self {
             policy: ArcSwap::from_pointee(policy),
+            outside: ArcSwap::from_pointee(Box::new(Nobody)),
             references: References::new(),
             counters: Counters::default(),
         }
@@ -91,6 +95,11 @@ impl Gate {
     /// Puts another policy in force for sessions that begin from now on.
     pub fn replace(&self, policy: Policy) {
         self.policy.store(Arc::new(policy));
+    }
+
+    /// Puts questions to another outside from now on.
+    pub fn ask(&self, outside: Box<dyn Outside>) {
+        self.outside.store(Arc::new(outside));
     }
 
     /// What was counted since start.
@@ -114,7 +123,12 @@ impl Judge for Gate {
     }
 
     async fn recipient(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
-        let ruling = self.rule(policy::recipient(policy, case.session, recipient));
+        let questions = policy::questions(policy, case.session, recipient);
+        let answers = match questions {
+            None => Answers::default(),
+            Some(questions) => outside::answers(&**self.outside.load_full(), &questions).await,
+        };
+        let ruling = self.rule(policy::recipient(policy, case.session, recipient, &answers));
         record::recipient(case, recipient, &ruling);
         ruling
     }

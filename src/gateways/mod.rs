@@ -5,12 +5,26 @@
 //! refuses the whole file. Nothing is kept fresh by itself yet: a reload reads everything again.
 
 use crate::config::{self, FileProblems, NetworkList, Problems};
-use crate::policy;
+use crate::policy::{self, Addresses};
 use std::sync::Arc;
 
 /// Reads the networks of a gateway.
 pub fn load(gateway: &config::Gateway, problems: &mut Problems) -> policy::Gateway {
-    let config::Gateway { name, networks, files } = gateway;
+    let config::Gateway {
+        name,
+        provider: _,
+        networks,
+        files,
+        sources,
+        certificate,
+        header,
+        require,
+        subset_of: _,
+        guard: _,
+        behind,
+        accept_private,
+        place: _,
+    } = gateway;
     let mut networks = networks.clone();
     for file in files {
         let mut list = NetworkList::default();
@@ -22,5 +36,19 @@ pub fn load(gateway: &config::Gateway, problems: &mut Problems) -> policy::Gatew
         networks.extend(list.finish(|problem| found.push(problem)));
         found.give_to(file.named(), problems);
     }
-    policy::Gateway { name: Arc::clone(name), networks: networks.into_iter().collect() }
+    let is_known_by_address = !networks.is_empty() || !sources.is_empty();
+    let addresses = Addresses {
+        networks: networks.into_iter().collect(),
+        complete: sources.is_empty(),
+        live: Box::default(),
+    };
+    policy::Gateway {
+        name: Arc::clone(name),
+        addresses: is_known_by_address.then_some(addresses),
+        certificate: certificate.as_slice().into(),
+        header: header.clone(),
+        require: *require,
+        behind: *behind,
+        accept_private: *accept_private,
+    }
 }

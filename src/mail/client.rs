@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! The SMTP client: who connected to the MTA.
 
+use super::ClientCertificate;
 use std::net::IpAddr;
 
 /// What is known of the SMTP client of a session.
@@ -14,6 +15,8 @@ pub struct Client {
     pub name: Option<Box<str>>,
     /// The name it has logged in with, if it has (RFC 4954).
     pub login: Option<Box<str>>,
+    /// What the MTA says of its TLS certificate.
+    pub certificate: ClientCertificate,
 }
 
 /// Reads a client address in the spellings of Postfix and Sendmail: `192.0.2.1`, `2001:db8::1`, `IPv6:2001:DB8:0:0:0:0:0:1`,

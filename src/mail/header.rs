@@ -2,7 +2,8 @@
 //! What a message's headers tell: how many hops it has behind it, how often it has passed here, and which header
 //! lines claim to be Postern's own and are not.
 //!
-//! Nothing of a header is kept but counts and the names of forged lines. Header names are compared without case (RFC 5322 2.2).
+//! Nothing of a header is kept but counts, the names of forged lines, and the values of the few names that a
+//! [`HeaderWatch`] asks for, within bounds. Header names are compared without case (RFC 5322 2.2).
 
 use std::collections::HashMap;
 
@@ -14,6 +15,20 @@ pub const TAG_HEADER: &str = "X-Postern-Tag";
 const OWN_PREFIX: &[u8] = b"X-Postern-";
 /// Forged lines remembered for removal in one message. More than this no MTA's header size limit lets through.
 const MAX_FORGED: u32 = 10_000;
+
+/// Values kept of one name that is watched; a message with more has them beyond reason.
+const MAX_KEPT: usize = 32;
+/// Octets kept of one such value. A longer one is cut, and so is no secret that we know.
+const MAX_VALUE: usize = 4096;
+
+/// What is looked for in headers.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct HeaderWatch {
+    /// This installation's loop token.
+    pub loop_id: Box<str>,
+    /// Names of which the values are kept, no two alike but for case.
+    pub names: Box<[Box<str>]>,
+}
 
 /// One header line that is to be removed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -34,6 +49,17 @@ pub struct HeaderFacts {
     /// Where each name, in lower case, is in `forged`.
     forged_names: HashMap<Box<[u8]>, usize>,
     forged_lines: u32,
+    kept: Vec<Kept>,
+}
+
+/// The lines of a name that is watched.
+#[derive(Clone, Debug)]
+struct Kept {
+    /// As the first line had it.
+    name: Box<[u8]>,
+    lines: u32,
+    /// The values of the first lines, from the top.
+    values: Vec<Box<[u8]>>,
 }
 
 #[derive(Clone, Debug)]
@@ -43,13 +69,16 @@ struct Forged {
 }
 
 impl HeaderFacts {
-    /// Takes in one header line. `loop_id` is this installation's loop token; a token ends before a `;`.
-    pub fn note(&mut self, name: &[u8], value: &[u8], loop_id: &str) {
+    /// Takes in one header line. A loop token ends before a `;`.
+    pub fn note(&mut self, name: &[u8], value: &[u8], watch: &HeaderWatch) {
+        if watch.names.iter().any(|wanted| name.eq_ignore_ascii_case(wanted.as_bytes())) {
+            self.keep(name, value);
+        }
         if name.eq_ignore_ascii_case(b"Received") {
             self.received = self.received.saturating_add(1);
         } else if name.eq_ignore_ascii_case(LOOP_HEADER.as_bytes()) {
             let token = value.split(|&b| b == b';').next().unwrap_or_default().trim_ascii();
-            if token.eq_ignore_ascii_case(loop_id.as_bytes()) {
+            if token.eq_ignore_ascii_case(watch.loop_id.as_bytes()) {
                 self.passes = self.passes.saturating_add(1);
             }
         } else if name.len() >= OWN_PREFIX.len() && name[..OWN_PREFIX.len()].eq_ignore_ascii_case(OWN_PREFIX)
@@ -64,6 +93,35 @@ impl HeaderFacts {
                 }
             }
         }
+    }
+
+    fn keep(&mut self, name: &[u8], value: &[u8]) {
+        let known = self.kept.iter().position(|kept| kept.name.eq_ignore_ascii_case(name));
+        let at = known.unwrap_or_else(|| {
+            self.kept.push(Kept { name: name.into(), lines: 0, values: Vec::new() });
+            self.kept.len() - 1
+        });
+        let kept = &mut self.kept[at];
+        kept.lines = kept.lines.saturating_add(1);
+        if kept.values.len() < MAX_KEPT {
+            kept.values.push(value[..value.len().min(MAX_VALUE)].into());
+        }
+    }
+
+    /// The values of a name that is watched, from the top of the message.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        let kept = self.kept.iter().find(|kept| kept.name.eq_ignore_ascii_case(name.as_bytes()));
+        kept.into_iter().flat_map(|kept| kept.values.iter().map(|value| &**value))
+    }
+
+    /// The lines of a name that is watched, for removal: the last first, as with [`Self::forged`]. More than can be
+    /// removed are left.
+    pub fn lines(&self, name: &str) -> impl Iterator<Item = HeaderToRemove> {
+        let kept = self.kept.iter().find(|kept| kept.name.eq_ignore_ascii_case(name.as_bytes()));
+        kept.into_iter().flat_map(|kept| {
+            let lines = kept.lines.min(MAX_FORGED);
+            (1..=lines).rev().map(|index| HeaderToRemove { name: kept.name.clone(), index })
+        })
     }
 
     /// `Received` lines: hops before this MTA.
@@ -99,10 +157,14 @@ impl HeaderFacts {
 mod tests {
     use super::*;
 
+    fn watch() -> HeaderWatch {
+        HeaderWatch { loop_id: "mx.example".into(), names: ["X-Id".into(), "Received".into()].into() }
+    }
+
     fn facts(lines: &[(&str, &str)]) -> HeaderFacts {
         let mut facts = HeaderFacts::default();
         for (name, value) in lines {
-            facts.note(name.as_bytes(), value.as_bytes(), "mx.example");
+            facts.note(name.as_bytes(), value.as_bytes(), &watch());
         }
         facts
     }
@@ -139,11 +201,27 @@ mod tests {
     }
 
     #[test]
+    fn values_of_watched_names_are_kept_and_can_be_removed() {
+        let facts = facts(&[("x-ID", "one"), ("X-Other", "no"), ("X-Id", "two"), ("Received", "from a")]);
+        let values =
+            |name| facts.values(name).map(|v| str::from_utf8(v).unwrap().to_owned()).collect::<Vec<_>>();
+        assert_eq!(values("X-Id"), ["one", "two"]);
+        assert_eq!(values("X-Other"), Vec::<String>::new());
+        assert_eq!((values("received"), facts.received()), (vec!["from a".to_owned()], 1));
+        let lines: Vec<u32> = facts.lines("X-Id").map(|line| line.index).collect();
+        assert_eq!(lines, [2, 1]);
+        let mut flood = HeaderFacts::default();
+        (0..100).for_each(|_| flood.note(b"X-Id", &[b'x'; 9000], &watch()));
+        assert_eq!((flood.values("x-id").count(), flood.lines("x-id").count()), (MAX_KEPT, 100));
+        assert!(flood.values("x-id").all(|value| value.len() == MAX_VALUE));
+    }
+
+    #[test]
     fn a_flood_is_bounded_and_seen() {
         let mut facts = HeaderFacts::default();
         for n in 0..=MAX_FORGED {
             assert!(!facts.overflowed());
-            facts.note(format!("X-Postern-{n}").as_bytes(), b"", "id");
+            facts.note(format!("X-Postern-{n}").as_bytes(), b"", &watch());
         }
         assert!(facts.overflowed());
         assert_eq!(facts.forged().count(), MAX_FORGED as usize);

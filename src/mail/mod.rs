@@ -2,6 +2,7 @@
 //! Ground floor: mail's own types. Text becomes one of these at the edge, and only these are
 //! compared, hashed, stored or decided upon. Nothing here does I/O, and nothing here knows Postern's policy.
 
+mod certificate;
 mod client;
 mod domain;
 mod domain_table;
@@ -15,13 +16,15 @@ mod path;
 mod queue_id;
 mod recipient;
 mod reply;
+mod secret;
 mod session;
 
+pub use certificate::{CertificatePattern, CertificatePatternError, ClientCertificate};
 pub use client::{Client, parse_client_address};
 pub use domain::{Domain, DomainError, DomainPattern, Host};
 pub use domain_table::DomainTable;
 pub use escape::{Escaped, header_value};
-pub use header::{HeaderFacts, HeaderToRemove, LOOP_HEADER, TAG_HEADER};
+pub use header::{HeaderFacts, HeaderToRemove, HeaderWatch, LOOP_HEADER, TAG_HEADER};
 pub use mailbox::{AddressError, LocalPart, Mailbox};
 pub use mailbox_set::{MailboxSet, MailboxSetBuilder};
 pub use network::{Network, NetworkError, ParsedNetwork};
@@ -30,4 +33,5 @@ pub use path::ReversePath;
 pub use queue_id::QueueId;
 pub use recipient::Recipient;
 pub use reply::{EnhancedCode, Reply, ReplyClass, ReplyError, ReplyText};
+pub use secret::Secret;
 pub use session::{Message, Session};

@@ -24,7 +24,7 @@ pub(super) fn client(packet: &[u8]) -> Result<Client, Garbage> {
             let (address, _) = string(rest)?;
             let address = std::str::from_utf8(address).ok().and_then(parse_client_address);
             let port = Some(u16::from_be_bytes(*port)).filter(|&port| port != 0);
-            Ok(Client { address, port, name: name(host), login: None })
+            Ok(Client { address, port, name: name(host), ..Client::default() })
         }
         // A unix socket, or nothing that has an address.
         b'L' | b'U' => Ok(Client::default()),

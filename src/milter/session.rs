@@ -270,7 +270,7 @@ impl<J: Judge> Session<J> {
     fn header(&mut self, payload: &[u8]) -> Result<(), Garbage> {
         let (name, rest) = facts::string(payload)?;
         let (value, _) = facts::string(rest)?;
-        self.transaction.facts.headers.note(name, value, &self.policy.loops().id);
+        self.transaction.facts.headers.note(name, value, self.policy.watch());
         Ok(())
     }
 

@@ -6,14 +6,14 @@
 
 use super::rules::Standing;
 use super::{
-    Answer, Check, Decision, Directory, DomainPolicy, Entry, Finding, Mode, Policy, Reason, Rule, Source,
-    Verdict,
+    Answer, Answers, Check, Decision, Directory, DomainPolicy, Entry, Finding, Mode, Policy, Questions,
+    Reason, Rule, Source, Verdict,
 };
 use crate::mail::{Client, Domain, HeaderFacts, Mailbox, Recipient, Session};
 use std::sync::Arc;
 
-/// Decides about one recipient by what is known at RCPT.
-pub fn recipient(policy: &Policy, session: &Session, recipient: &Recipient) -> Decision {
+/// Decides about one recipient by what is known at RCPT and what was answered to [`questions`].
+pub fn recipient(policy: &Policy, session: &Session, recipient: &Recipient, answers: &Answers) -> Decision {
     let standing = policy.standing(recipient);
     if let Some(rule) = policy.internal().find(&session.client) {
         return conclude(policy, &standing, vec![accepting(Check::Internal, rule, Reason::Internal)]);
@@ -24,18 +24,24 @@ pub fn recipient(policy: &Policy, session: &Session, recipient: &Recipient) -> D
         Standing::Listed(domain, _, _) if domain.mode == Mode::Inactive => {
             vec![accepting(Check::Domain, Rule::SwitchedOff, Reason::Inactive)]
         }
-        Standing::Listed(policy, mailbox, domain) => {
-            let source = check_source(policy, &session.client);
+        Standing::Listed(own, mailbox, domain) => {
+            let source = check_source(policy, own, &session.client, answers);
             // A stranger gets the same answer for every recipient, so that nobody can ask who exists.
             let goes_on = source.verdict <= Verdict::Tag;
             let mut findings = vec![source];
             if goes_on {
-                findings.push(check_recipient(policy, mailbox, domain));
+                findings.push(check_recipient(own, mailbox, domain));
             }
             findings
         }
     };
     conclude(policy, &standing, findings)
+}
+
+/// What the network has to be asked before [`recipient`] can decide; nothing for nearly every message.
+pub fn questions(policy: &Policy, session: &Session, recipient: &Recipient) -> Option<Questions> {
+    let _ = (policy, session, recipient);
+    None
 }
 
 /// Decides about a message by its headers. `recipients` are the decisions about those that were accepted; the strongest
@@ -83,21 +89,23 @@ fn conclude(policy: &Policy, standing: &Standing<'_>, findings: Vec<Finding>) ->
     }
 }
 
-fn check_source(policy: &DomainPolicy, client: &Client) -> Finding {
-    let gateways = match &policy.source {
+fn check_source(policy: &Policy, domain: &DomainPolicy, client: &Client, answers: &Answers) -> Finding {
+    let gateways = match &domain.source {
         Source::Any => return passing(Check::Source, Rule::AnyClient),
         Source::Gateways(gateways) => gateways,
     };
     let Some(address) = client.address else {
         return unknown(Check::Source, Rule::ClientUnknown);
     };
-    let found = gateways.iter().find_map(|gateway| {
-        let network = *gateway.networks.find(address)?;
+    let gateways = || gateways.iter().filter_map(|id| policy.gateways().find(*id));
+    let found = gateways().find_map(|gateway| {
+        let network = *gateway.addresses.as_ref()?.networks.find(address)?;
         Some(Rule::Gateway { gateway: Arc::clone(&gateway.name), network })
     });
+    let _ = answers;
     match found {
         Some(rule) => passing(Check::Source, rule),
-        None => failing(Check::Source, Rule::NoGateway, Reason::SourceNotGateway, policy.verdicts.source),
+        None => failing(Check::Source, Rule::NoGateway, Reason::SourceNotGateway, domain.verdicts.source),
     }
 }
 

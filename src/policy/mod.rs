@@ -9,18 +9,23 @@ mod decide;
 mod decision;
 mod finding;
 mod message;
+mod outside;
 mod reason;
 mod replies;
 mod rules;
 mod verdict;
 
-pub use decide::{headers, overdue, recipient};
+pub use decide::{headers, overdue, questions, recipient};
 pub use decision::Decision;
 pub use finding::{Answer, Check, Entry, Finding, Rule};
 pub use message::{Ending, Marks, Sharing, ending, parted, too_many};
+pub use outside::{Answers, Listing, Listings, Questions, ReverseName};
 pub use reason::Reason;
 pub use replies::Replies;
-pub use rules::{Directory, DomainPolicy, Gateway, Internal, LoopRule, Policy, Source, Unlisted, Verdicts};
+pub use rules::{
+    Addresses, Directory, DomainPolicy, Gateway, GatewayId, Gateways, HeaderFactor, Internal, LiveName,
+    LoopRule, Policy, Reputation, Require, ReverseRule, Source, Unlisted, Verdicts,
+};
 pub use verdict::{Mode, Verdict};
 
 #[cfg(test)]

@@ -16,6 +16,10 @@ pub enum Reason {
     LoopDetected,
     /// The message has too many `Received` lines.
     TooManyHops,
+    /// The client is on DNSBLs.
+    Listed,
+    /// The client has no reverse name, or none that points back to it.
+    NoReverseName,
     /// The recipient's domain is not listed.
     NotOurDomain,
     /// Something that the decision needs is not known.
@@ -30,11 +34,13 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::SourceNotGateway,
         Self::RecipientUnknown,
         Self::LoopDetected,
         Self::TooManyHops,
+        Self::Listed,
+        Self::NoReverseName,
         Self::NotOurDomain,
         Self::NotReady,
         Self::Internal,
@@ -49,6 +55,8 @@ impl Reason {
             Self::RecipientUnknown => "recipient-unknown",
             Self::LoopDetected => "loop-detected",
             Self::TooManyHops => "too-many-hops",
+            Self::Listed => "listed",
+            Self::NoReverseName => "no-reverse-name",
             Self::NotOurDomain => "not-our-domain",
             Self::NotReady => "not-ready",
             Self::Internal => "internal",
@@ -64,6 +72,8 @@ impl Reason {
             | Self::RecipientUnknown
             | Self::LoopDetected
             | Self::TooManyHops
+            | Self::Listed
+            | Self::NoReverseName
             | Self::NotOurDomain
             | Self::NotReady => true,
             Self::Internal | Self::Inactive | Self::Passed => false,
@@ -73,9 +83,12 @@ impl Reason {
     /// The verdict where nothing is configured.
     pub fn default_verdict(self) -> Verdict {
         match self {
-            Self::SourceNotGateway | Self::RecipientUnknown | Self::LoopDetected | Self::TooManyHops => {
-                Verdict::Reject
-            }
+            Self::SourceNotGateway
+            | Self::RecipientUnknown
+            | Self::LoopDetected
+            | Self::TooManyHops
+            | Self::Listed
+            | Self::NoReverseName => Verdict::Reject,
             Self::NotReady => Verdict::Defer,
             Self::NotOurDomain | Self::Internal | Self::Inactive | Self::Passed => Verdict::Accept,
         }
@@ -84,9 +97,10 @@ impl Reason {
     /// The code of a rejection. `not-ready` never rejects.
     pub(super) fn reject_code(self) -> u16 {
         match self {
-            Self::LoopDetected | Self::TooManyHops => 554,
+            Self::LoopDetected | Self::TooManyHops | Self::Listed => 554,
             Self::SourceNotGateway
             | Self::RecipientUnknown
+            | Self::NoReverseName
             | Self::NotOurDomain
             | Self::NotReady
             | Self::Internal
@@ -102,6 +116,8 @@ impl Reason {
             Self::SourceNotGateway
             | Self::LoopDetected
             | Self::TooManyHops
+            | Self::Listed
+            | Self::NoReverseName
             | Self::NotOurDomain
             | Self::NotReady
             | Self::Internal
@@ -115,7 +131,10 @@ impl Reason {
         let (subject, detail) = match self {
             Self::RecipientUnknown => (1, 1),
             Self::LoopDetected | Self::TooManyHops => (4, 6),
+            // RFC 7372: reverse DNS validation failed.
+            Self::NoReverseName => (7, 25),
             Self::SourceNotGateway
+            | Self::Listed
             | Self::NotOurDomain
             | Self::NotReady
             | Self::Internal
@@ -137,6 +156,12 @@ impl Reason {
             }
             Self::TooManyHops => {
                 "This message has too many Received lines: a mail loop. Check where mail for this domain is routed"
+            }
+            Self::Listed => {
+                "Your address is on a block list. Look it up at the lists that your mail administrator knows, and have it taken off"
+            }
+            Self::NoReverseName => {
+                "Your address has no reverse DNS name that points back to it. Ask your provider for a PTR record"
             }
             Self::NotOurDomain => "Mail for this domain is not taken here. Check the domain's MX record",
             Self::NotReady | Self::Internal | Self::Inactive | Self::Passed => {

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::mail::{
-    Client, DomainPattern, DomainTable, HeaderFacts, Mailbox, MailboxSetBuilder, Network, NetworkSet,
-    Recipient, ReplyClass, Session,
+    Client, DomainPattern, DomainTable, HeaderFacts, HeaderWatch, Mailbox, MailboxSetBuilder, Network,
+    NetworkSet, Recipient, ReplyClass, Session,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -24,12 +24,19 @@ fn directory(name: &str, entries: &[&str]) -> Arc<Directory> {
     Arc::new(Directory { name: name.into(), mailboxes: builder.build() })
 }
 
+fn gateways() -> (Gateways, GatewayId) {
+    let mut gateways = Gateways::default();
+    let id = gateways.add(Gateway::by_networks("seg", networks(&["192.0.2.0/24", "2001:db8:1::/48"])));
+    (gateways, id)
+}
+
 fn domain(name: &str, mode: Mode) -> DomainPolicy {
-    let gateway = Gateway { name: "seg".into(), networks: networks(&["192.0.2.0/24", "2001:db8:1::/48"]) };
+    // The one gateway of every policy here.
+    let (_, gateway) = gateways();
     DomainPolicy {
         pattern: DomainPattern::parse(name).unwrap(),
         mode,
-        source: Source::Gateways(vec![Arc::new(gateway)]),
+        source: Source::Gateways(vec![gateway]),
         directories: vec![directory(
             "staff",
             &["ann@a.example", "Bob@a.example", "x+y@a.example", "carl@b.example", "@w.example"],
@@ -47,7 +54,16 @@ fn policy(domains: Vec<DomainPolicy>) -> Policy {
     }
     let internal = Internal { networks: networks(&["10.0.0.0/8"]), authenticated: true };
     let loops = LoopRule { id: "mx.example".into(), max_passes: 3, max_received: 50 };
-    Policy::new(internal, Unlisted::default(), table, loops)
+    Policy::new(internal, Unlisted::default(), table, gateways().0, loops, Reputation::default())
+}
+
+fn watch() -> HeaderWatch {
+    HeaderWatch { loop_id: "mx.example".into(), ..HeaderWatch::default() }
+}
+
+/// A decision for which the network was not asked anything.
+fn recipient(policy: &Policy, session: &Session, recipient: &Recipient) -> Decision {
+    super::recipient(policy, session, recipient, &Answers::default())
 }
 
 fn session(address: Option<&str>) -> Session {
@@ -184,8 +200,8 @@ fn soft_defers_with_the_reasons_own_code() {
 
 fn header_facts(passes: usize, received: usize) -> HeaderFacts {
     let mut facts = HeaderFacts::default();
-    (0..passes).for_each(|_| facts.note(b"X-Postern-Loop", b"mx.example", "mx.example"));
-    (0..received).for_each(|_| facts.note(b"Received", b"x", "mx.example"));
+    (0..passes).for_each(|_| facts.note(b"X-Postern-Loop", b"mx.example", &watch()));
+    (0..received).for_each(|_| facts.note(b"Received", b"x", &watch()));
     facts
 }
 
@@ -252,7 +268,7 @@ fn any_policy(modes: &'static [Mode]) -> impl Strategy<Value = Policy> {
             domains
                 .map(|((mode, source, recipient, loops, any, undirected), name)| {
                     let mut domain = domain(name, mode);
-                    domain.verdicts = Verdicts { source, recipient, loops };
+                    domain.verdicts = Verdicts { source, recipient, loops, ..Verdicts::default() };
                     if any {
                         domain.source = Source::Any;
                     }

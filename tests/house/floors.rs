@@ -5,18 +5,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms by floor, ground first.
-const FLOORS: [&[&str]; 7] = [
+const FLOORS: [&[&str]; 8] = [
     &["mail"],
     &["policy"],
     &["config"],
     &["gate"],
-    &["gateways", "directories", "listen"],
+    &["dns", "store", "listen"],
+    &["gateways", "directories", "reputation"],
     &["milter"],
     &["cli"],
 ];
 
 /// Doors know no back room, though back rooms lie lower.
-const STRANGERS: [(&str, &str); 2] = [("milter", "gateways"), ("milter", "directories")];
+const STRANGERS: [(&str, &str); 5] = [
+    ("milter", "gateways"),
+    ("milter", "directories"),
+    ("milter", "reputation"),
+    ("milter", "dns"),
+    ("milter", "store"),
+];
 
 /// What a room must not reach out for, and why.
 const BANNED: [(&[&str], &[&str], &str); 3] = [

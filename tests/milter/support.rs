@@ -9,8 +9,8 @@ use postern::listen::{self, Drain, Draining};
 use postern::mail::{Domain, DomainPattern, DomainTable, Mailbox, MailboxSetBuilder, Network};
 use postern::milter::{self, Exchange, Mta, Offer};
 use postern::policy::{
-    Directory, DomainPolicy, Gateway, Internal, LoopRule, Mode, Policy, Replies, Source, Unlisted, Verdict,
-    Verdicts,
+    Directory, DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, Policy, Replies, Reputation,
+    Source, Unlisted, Verdict, Verdicts,
 };
 use std::ffi::CString;
 use std::sync::Arc;
@@ -40,10 +40,9 @@ pub(crate) fn policy_of(domains: &[(&str, Mode, Verdicts)]) -> Policy {
 
 pub(crate) fn policy_with_loops(domains: &[(&str, Mode, Verdicts)], loops: LoopRule) -> Policy {
     let networks = ["192.0.2.0/24", "2001:db8:1::/48", "::1/128"];
-    let gateway = Arc::new(Gateway {
-        name: "seg".into(),
-        networks: networks.iter().map(|text| Network::parse(text).unwrap().network).collect(),
-    });
+    let networks = networks.iter().map(|text| Network::parse(text).unwrap().network).collect();
+    let mut gateways = Gateways::default();
+    let gateway = gateways.add(Gateway::by_networks("seg", networks));
     let mut builder = MailboxSetBuilder::new();
     for (domain, _, _) in domains {
         for user in ["ann", "bob"] {
@@ -58,7 +57,7 @@ pub(crate) fn policy_with_loops(domains: &[(&str, Mode, Verdicts)], loops: LoopR
         let domain = DomainPolicy {
             pattern: pattern.clone(),
             mode,
-            source: Source::Gateways(vec![Arc::clone(&gateway)]),
+            source: Source::Gateways(vec![gateway]),
             directories: vec![Arc::clone(&directory)],
             subaddress: "+".into(),
             verdicts,
@@ -70,7 +69,7 @@ pub(crate) fn policy_with_loops(domains: &[(&str, Mode, Verdicts)], loops: LoopR
         networks: [Network::parse("10.0.0.0/8").unwrap().network].into_iter().collect(),
         authenticated: true,
     };
-    Policy::new(internal, Unlisted::default(), table, loops)
+    Policy::new(internal, Unlisted::default(), table, gateways, loops, Reputation::default())
 }
 
 /// A door that serves one connection.

@@ -10,7 +10,7 @@ pub(super) use report::show_findings;
 use super::question::{Address, Question};
 use crate::mail::{HeaderFacts, HeaderToRemove, LOOP_HEADER, Reply, TAG_HEADER};
 use crate::policy::{
-    self, Decision, Ending, Finding, LoopRule, Marks, Mode, Policy, Reason, Sharing, Verdict,
+    self, Answers, Decision, Ending, Finding, LoopRule, Marks, Mode, Policy, Reason, Sharing, Verdict,
 };
 
 /// A message, decided.
@@ -91,7 +91,7 @@ impl<'a> Trial<'a> {
         let session = question.session();
         let mut sharing = Sharing::default();
         let try_one = |address: &Address| {
-            let decision = policy::recipient(policy, &session, &address.as_recipient());
+            let decision = policy::recipient(policy, &session, &address.as_recipient(), &Answers::default());
             let refused = decision.applied.refuses();
             let parted = (!refused && !sharing.admits(decision.applied)).then(policy::parted);
             Tried { address: address.clone(), decision, parted }
@@ -160,7 +160,7 @@ impl Message {
         let mut headers = HeaderFacts::default();
         if policy.needs_headers() {
             for line in &question.content.headers {
-                headers.note(&line.name, &line.value, &loops.id);
+                headers.note(&line.name, &line.value, policy.watch());
             }
         }
         let decision = policy::headers(policy, accepted, &headers);

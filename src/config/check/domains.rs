@@ -16,11 +16,12 @@ use std::sync::Arc;
 
 /// The verdicts of a table; what it leaves out is as above it.
 pub(super) fn verdicts(table: &file::Verdicts, above: Verdicts) -> Verdicts {
-    let file::Verdicts { source, recipient, loops } = table;
+    let file::Verdicts { source, recipient, loops, reputation } = table;
     Verdicts {
         source: source.map_or(above.source, Into::into),
         recipient: recipient.map_or(above.recipient, Into::into),
         loops: loops.map_or(above.loops, Into::into),
+        reputation: reputation.map_or(above.reputation, Into::into),
     }
 }
 

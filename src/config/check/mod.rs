@@ -46,6 +46,8 @@ pub(super) fn check(text: &Text, tree: Tree, problems: &mut Problems) -> Config 
     Config {
         state_dir: check.path(&state_dir),
         milter: check.milter(milter.as_ref()),
+        dns: super::settings::Dns::default(),
+        reputation: super::settings::Reputation::default(),
         internal: check.internal(&internal),
         unlisted,
         gateways,

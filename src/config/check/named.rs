@@ -5,7 +5,7 @@ use super::Check;
 use crate::config::file::{self, Named};
 use crate::config::networks::NetworkList;
 use crate::config::placed::Placed;
-use crate::config::settings::{Directory, DirectorySource, Gateway};
+use crate::config::settings::{Directory, DirectorySource, Gateway, Guard};
 use crate::config::wording::header;
 use crate::config::words::DirectoryType;
 use std::sync::Arc;
@@ -43,7 +43,21 @@ impl Check<'_> {
             data_files.extend(self.once(files).into_iter().filter_map(|written| self.data_file(written)));
         }
         let networks = list.finish(|problem| self.problems.push(problem));
-        Gateway { name: Arc::from(name.as_str()), networks, files: data_files }
+        Gateway {
+            name: Arc::from(name.as_str()),
+            provider: None,
+            networks,
+            files: data_files,
+            sources: Vec::new(),
+            certificate: Vec::new(),
+            header: None,
+            require: crate::policy::Require::default(),
+            subset_of: Vec::new(),
+            guard: Guard::default(),
+            behind: None,
+            accept_private: false,
+            place: self.place(name),
+        }
     }
 
     pub(super) fn directories(&mut self, tables: &Named<file::Directory>) -> Vec<Directory> {

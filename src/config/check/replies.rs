@@ -28,12 +28,14 @@ pub(super) struct Use<'a> {
 }
 
 /// Every reason that has a reply, with what the file says of it.
-fn by_reason(table: &file::Replies) -> [(Reason, Option<&Table<file::Reply>>); 6] {
+fn by_reason(table: &file::Replies) -> [(Reason, Option<&Table<file::Reply>>); 8] {
     let file::Replies {
         source_not_gateway,
         recipient_unknown,
         loop_detected,
         too_many_hops,
+        listed,
+        no_reverse_name,
         not_our_domain,
         not_ready,
     } = table;
@@ -42,6 +44,8 @@ fn by_reason(table: &file::Replies) -> [(Reason, Option<&Table<file::Reply>>); 6
         (Reason::RecipientUnknown, recipient_unknown.as_ref()),
         (Reason::LoopDetected, loop_detected.as_ref()),
         (Reason::TooManyHops, too_many_hops.as_ref()),
+        (Reason::Listed, listed.as_ref()),
+        (Reason::NoReverseName, no_reverse_name.as_ref()),
         (Reason::NotOurDomain, not_our_domain.as_ref()),
         (Reason::NotReady, not_ready.as_ref()),
     ]
@@ -159,6 +163,7 @@ impl Use<'_> {
                 Reason::SourceNotGateway => domain.verdicts.source,
                 Reason::RecipientUnknown => domain.verdicts.recipient,
                 Reason::LoopDetected | Reason::TooManyHops => domain.verdicts.loops,
+                Reason::Listed | Reason::NoReverseName => domain.verdicts.reputation,
                 Reason::NotReady
                 | Reason::NotOurDomain
                 | Reason::Internal
