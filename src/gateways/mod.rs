@@ -4,6 +4,10 @@
 //! A network file has one network or address a line; `#` begins a comment, also behind a network. A malformed line
 //! refuses the whole file. Nothing is kept fresh by itself yet: a reload reads everything again.
 
+mod source;
+
+pub use source::{Published, PublishedNetwork, SourceError};
+
 use crate::config::{self, FileProblems, NetworkList, Problems};
 use crate::policy::{self, Addresses};
 use std::sync::Arc;
