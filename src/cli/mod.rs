@@ -10,6 +10,7 @@ mod cases;
 mod check;
 mod content;
 mod expectation;
+mod gateways;
 mod generate;
 mod live;
 pub mod log;

@@ -27,7 +27,7 @@ pub use escape::{Escaped, header_value};
 pub use header::{HeaderFacts, HeaderToRemove, HeaderWatch, LOOP_HEADER, TAG_HEADER};
 pub use mailbox::{AddressError, LocalPart, Mailbox};
 pub use mailbox_set::{MailboxSet, MailboxSetBuilder};
-pub use network::{Network, NetworkError, ParsedNetwork};
+pub use network::{Network, NetworkError, ParsedNetwork, aggregate};
 pub use network_set::NetworkSet;
 pub use path::ReversePath;
 pub use queue_id::QueueId;

@@ -74,6 +74,23 @@ impl Network {
         self.0.prefix_len()
     }
 
+    /// Whether it is IPv4.
+    pub fn is_ipv4(&self) -> bool {
+        self.first().is_ipv4()
+    }
+
+    /// Its mask as an address, `255.255.255.0`.
+    pub fn mask(&self) -> IpAddr {
+        self.0.netmask()
+    }
+
+    /// The same addresses in networks of at least this prefix length; a network that has it already is left whole.
+    pub fn split(&self, prefix_len: u8) -> impl Iterator<Item = Self> {
+        let longest = if self.is_ipv4() { 32 } else { 128 };
+        let prefix_len = prefix_len.clamp(self.prefix_len(), longest);
+        self.0.subnets(prefix_len).into_iter().flatten().map(Self)
+    }
+
     /// The first address.
     pub fn first(&self) -> IpAddr {
         self.0.network()
@@ -83,6 +100,12 @@ impl Network {
     pub fn last(&self) -> IpAddr {
         self.0.broadcast()
     }
+}
+
+/// The fewest networks that hold the same addresses: what lies in another is left out, neighbours are put together.
+pub fn aggregate(networks: impl IntoIterator<Item = Network>) -> Vec<Network> {
+    let networks: Vec<IpNet> = networks.into_iter().map(|network| network.0).collect();
+    IpNet::aggregate(&networks).into_iter().map(Network).collect()
 }
 
 /// One address has one form: an IPv4-mapped IPv6 address is its IPv4 address.
@@ -121,6 +144,28 @@ mod tests {
             let parsed = Network::parse(text).unwrap();
             assert_eq!((parsed.network.to_string().as_str(), parsed.host_bits), (want, host_bits), "{text}");
         }
+    }
+
+    fn network(text: &str) -> Network {
+        Network::parse(text).unwrap().network
+    }
+
+    #[test]
+    fn networks_are_split_and_put_together() {
+        for (text, prefix, want) in [
+            ("192.0.2.0/23", 24, &["192.0.2.0/24", "192.0.3.0/24"][..]),
+            ("192.0.2.0/25", 24, &["192.0.2.0/25"]),
+            ("192.0.2.8/31", 99, &["192.0.2.8/32", "192.0.2.9/32"]),
+            ("2001:db8::/47", 48, &["2001:db8::/48", "2001:db8:1::/48"]),
+        ] {
+            let got: Vec<String> = network(text).split(prefix).map(|n| n.to_string()).collect();
+            assert_eq!(got, want, "{text} /{prefix}");
+        }
+        let networks =
+            ["192.0.2.128/25", "2001:db8::/32", "192.0.2.0/25", "192.0.2.7", "198.51.100.0/24"].map(network);
+        let got: Vec<String> = aggregate(networks).iter().map(ToString::to_string).collect();
+        assert_eq!(got, ["192.0.2.0/24", "198.51.100.0/24", "2001:db8::/32"]);
+        assert_eq!(network("192.0.2.0/23").mask().to_string(), "255.255.254.0");
     }
 
     #[test]
