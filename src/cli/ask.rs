@@ -31,7 +31,7 @@ pub(super) fn ask(config: &Path, options: TryOptions) -> io::Result<ExitCode> {
 }
 
 fn decide(config: &Path, question: &Question, json: bool) -> io::Result<ExitCode> {
-    let Assembled { problems, outcome, found: _ } = assemble::assemble(config);
+    let Assembled { problems, outcome, .. } = assemble::assemble(config);
     let Some((_, policy)) = outcome else {
         super::print_problems(&problems);
         return Ok(ExitCode::from(FAILED));

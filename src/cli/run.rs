@@ -39,7 +39,7 @@ pub(super) fn run(config: &Path, format: log::Format, threshold: log::Threshold)
         };
         Ok((runtime, signals))
     });
-    let Assembled { problems, outcome, found: _ } = assemble::assemble(config);
+    let Assembled { problems, outcome, .. } = assemble::assemble(config);
     super::print_problems(&problems);
     let Some((config_now, policy)) = outcome else {
         return ExitCode::from(super::FAILED);
@@ -267,7 +267,7 @@ async fn reload(path: &Path, config: &Config, service: &Arc<Service>, log: &Log)
     let owned = path.to_owned();
     let assembled = tokio::task::spawn_blocking(move || assemble::assemble(&owned)).await;
     let _ = sd_notify::notify(&[NotifyState::Ready]);
-    let Assembled { problems, outcome, found: _ } = match assembled {
+    let Assembled { problems, outcome, .. } = match assembled {
         Ok(assembled) => assembled,
         Err(error) => {
             tracing::error!(%error, "reload failed; the old configuration stays in force");

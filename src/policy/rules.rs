@@ -114,9 +114,20 @@ impl Gateways {
         self.0.get(id.0 as usize)
     }
 
+    /// The places that are taken, and by whom.
+    pub fn places(&self) -> impl Iterator<Item = (GatewayId, &Arc<Gateway>)> {
+        (0..).map(GatewayId).zip(&self.0)
+    }
+
     /// All of them, in the order of their places.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Gateway>> {
         self.0.iter()
+    }
+}
+
+impl FromIterator<Arc<Gateway>> for Gateways {
+    fn from_iter<I: IntoIterator<Item = Arc<Gateway>>>(gateways: I) -> Self {
+        Self(gateways.into_iter().collect())
     }
 }
 
