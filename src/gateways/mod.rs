@@ -8,6 +8,8 @@
 
 mod archive;
 mod extent;
+mod feed;
+
 mod fetch;
 mod keeper;
 mod merge;
@@ -21,6 +23,7 @@ mod status;
 mod stock;
 
 pub use archive::{Archive, Snapshots};
+pub use feed::{Limits, Reader};
 pub use fetch::{Fetch, Fetched, Validators};
 pub use keeper::Keeper;
 pub use merge::{Event, merge};
