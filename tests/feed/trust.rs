@@ -16,7 +16,7 @@ async fn read(server: &Server, feed: &Feed) -> Result<(), SourceError> {
 async fn a_certificate_has_to_be_right() {
     let authority = Authority::new();
     for (host, days, why) in
-        [(HOST, "1", None), ("other.example", "1", Some("not valid for name")), (HOST, "-1", Some("expired"))]
+        [(HOST, "1", None), ("other.example", "1", Some("not valid for name")), (HOST, "-1", Some("Expired"))]
     {
         let server = Server::with(&authority, &authority.sign(host, days), &[LIST]).await;
         let error = read(&server, &server.feed(FeedFormat::Json)).await.err().map(|error| error.to_string());
