@@ -66,6 +66,11 @@ fn recipient(policy: &Policy, session: &Session, recipient: &Recipient) -> Decis
     super::recipient(policy, session, recipient, &Answers::default())
 }
 
+/// A decision by headers for which the network was not asked anything.
+fn headers(policy: &Policy, recipients: &[&Decision], facts: &HeaderFacts) -> Option<Decision> {
+    super::headers(policy, recipients, facts, &Answers::default())
+}
+
 fn session(address: Option<&str>) -> Session {
     let client = Client { address: address.map(|a| a.parse().unwrap()), ..Client::default() };
     Session { client, ..Session::default() }
