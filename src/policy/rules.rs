@@ -14,10 +14,10 @@ use std::sync::Arc;
 pub struct Policy {
     pub(super) internal: Internal,
     unlisted: Unlisted,
-    domains: Arc<DomainTable<Arc<DomainPolicy>>>,
+    pub(super) domains: Arc<DomainTable<Arc<DomainPolicy>>>,
     gateways: Gateways,
     pub(super) loops: LoopRule,
-    reputation: Reputation,
+    pub(super) reputation: Reputation,
     strictest: Mode,
     watch: Arc<HeaderWatch>,
     asks: bool,
