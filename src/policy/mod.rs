@@ -7,21 +7,28 @@
 
 mod decide;
 mod decision;
+mod factor;
 mod finding;
 mod message;
 mod outside;
 mod reason;
 mod replies;
+mod reputation;
+mod rule;
 mod rules;
+mod source;
 mod verdict;
 
-pub use decide::{headers, overdue, questions, recipient};
+pub use decide::{behind, headers, overdue, questions, recipient};
 pub use decision::Decision;
-pub use finding::{Answer, Check, Entry, Finding, Rule};
+pub use factor::{ByAddress, ByCertificate, ByHeader, Shown};
+pub use finding::{Answer, Check, Finding};
 pub use message::{Ending, Marks, Sharing, ending, parted, too_many};
 pub use outside::{Answers, Listing, Listings, Questions, ReverseName};
 pub use reason::Reason;
 pub use replies::Replies;
+pub use reputation::Weighed;
+pub use rule::{Entry, Rule};
 pub use rules::{
     Addresses, Directory, DomainPolicy, Gateway, GatewayId, Gateways, HeaderFactor, Internal, LiveName,
     LoopRule, Policy, Reputation, Require, ReverseRule, Source, Unlisted, Verdicts,

@@ -14,12 +14,13 @@ use std::sync::Arc;
 pub struct Policy {
     pub(super) internal: Internal,
     unlisted: Unlisted,
-    domains: Arc<DomainTable<Arc<DomainPolicy>>>,
+    pub(super) domains: Arc<DomainTable<Arc<DomainPolicy>>>,
     gateways: Gateways,
     pub(super) loops: LoopRule,
-    reputation: Reputation,
+    pub(super) reputation: Reputation,
     strictest: Mode,
     watch: Arc<HeaderWatch>,
+    asks: bool,
 }
 
 /// Who is internal.
@@ -306,15 +307,17 @@ impl Policy {
     ) -> Self {
         let strictest = domains.values().map(|domain| domain.mode).max().unwrap_or(Mode::Inactive);
         let watch = Arc::new(watch(&loops, &gateways));
+        let asks = asks(&gateways, reputation);
         let domains = Arc::new(domains);
-        Self { internal, unlisted, domains, gateways, loops, reputation, strictest, watch }
+        Self { internal, unlisted, domains, gateways, loops, reputation, strictest, watch, asks }
     }
 
     /// The same policy with other gateways in the same places.
     #[must_use]
     pub fn with_gateways(&self, gateways: Gateways) -> Self {
         let watch = Arc::new(watch(&self.loops, &gateways));
-        Self { gateways, watch, ..self.clone() }
+        let asks = asks(&gateways, self.reputation);
+        Self { gateways, watch, asks, ..self.clone() }
     }
 
     /// All gateways.
@@ -360,15 +363,39 @@ impl Policy {
 
     /// Whether any message's headers need to be read.
     pub fn needs_headers(&self) -> bool {
-        self.loops.is_on() && self.strictest > Mode::Inactive
+        (self.loops.is_on() || !self.watch.names.is_empty()) && self.strictest > Mode::Inactive
+    }
+
+    /// Whether any client's certificate matters.
+    pub fn needs_certificate(&self) -> bool {
+        let matters = |gateway: &Arc<Gateway>| !gateway.certificate.is_empty();
+        self.strictest > Mode::Inactive && self.gateways.iter().any(matters)
+    }
+
+    /// Whether there is anything that the network could have to be asked about a client.
+    pub(super) fn asks(&self) -> bool {
+        self.asks
+    }
+
+    /// The names of the header lines by which a domain's gateways are known.
+    pub(super) fn header_names<'a>(&'a self, domain: &'a DomainPolicy) -> impl Iterator<Item = &'a str> {
+        let ids = match &domain.source {
+            Source::Any => &[],
+            Source::Gateways(ids) => ids.as_slice(),
+        };
+        let gateways = ids.iter().filter_map(|id| self.gateways.find(*id));
+        gateways.filter_map(|gateway| Some(&*gateway.header.as_ref()?.name))
     }
 
     /// Whether any domain can ask for this verdict, so that a door can ask its MTA for what carrying it out takes.
     pub fn can_ask(&self, verdict: Verdict) -> bool {
+        let behind = self.gateways.iter().any(|gateway| gateway.behind == Some(verdict));
         self.unlisted.verdict == verdict
             || self.domains.values().any(|domain| {
                 let Verdicts { source, recipient, loops, reputation } = domain.verdicts;
-                [source, recipient, loops, reputation].into_iter().any(|v| domain.mode.apply(v) == verdict)
+                let behind = behind.then_some(verdict);
+                let mut asked = [source, recipient, loops, reputation].into_iter().chain(behind);
+                asked.any(|v| domain.mode.apply(v) == verdict)
             })
     }
 
@@ -393,6 +420,12 @@ impl Policy {
         }
         Standing::Unlisted
     }
+}
+
+/// Whether anything can need asking: a live name, or a reputation.
+fn asks(gateways: &Gateways, reputation: Reputation) -> bool {
+    let mut addresses = gateways.iter().filter_map(|gateway| gateway.addresses.as_ref());
+    reputation.is_on() || addresses.any(|addresses| !addresses.live.is_empty())
 }
 
 /// What headers are looked at for: our loop token, the lines by which gateways are known, and the hops before one.

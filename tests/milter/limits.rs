@@ -131,11 +131,14 @@ impl Judge for Stuck {
     async fn recipient(&self, _: &Policy, _: Case<'_>, _: &Recipient) -> Ruling {
         std::future::pending().await
     }
-    fn headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
-        self.0.headers(policy, case, recipients)
+    async fn headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
+        self.0.headers(policy, case, recipients).await
     }
     fn overdue(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
         self.0.overdue(policy, case, recipient)
+    }
+    fn overdue_headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
+        self.0.overdue_headers(policy, case, recipients)
     }
     fn count(&self, event: Event) {
         self.0.count(event);
