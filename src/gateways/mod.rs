@@ -7,6 +7,7 @@
 //! [`Keeper`] asks in time, and the [`Archive`] keeps the last good sets for the next start.
 
 mod archive;
+mod ask;
 mod extent;
 mod feed;
 
@@ -21,8 +22,10 @@ mod source;
 mod stamp;
 mod status;
 mod stock;
+mod stub;
 
 pub use archive::{Archive, Snapshots};
+pub use ask::Asker;
 pub use feed::{Limits, Reader};
 pub use fetch::{Fetch, Fetched, Validators};
 pub use keeper::Keeper;
@@ -34,3 +37,4 @@ pub use source::{Published, PublishedNetwork, SourceError, kind, label};
 pub use stamp::Stamp;
 pub use status::{GatewayStatus, NetworkStatus, Origin, SourceStatus, status};
 pub use stock::{Clock, Stock};
+pub use stub::Live;
