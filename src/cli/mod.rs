@@ -19,6 +19,7 @@ mod man;
 mod manual;
 mod output;
 mod outside;
+mod pid_file;
 mod question;
 mod reload;
 mod run;

@@ -8,6 +8,7 @@
 use super::assemble;
 use super::log::{self, Log};
 use super::outside::Watch;
+use super::pid_file::PidFile;
 use super::reload::{New, change, read_anew};
 use crate::config::{Config, Listen};
 use crate::gate::{Event, Gate, Judge};
@@ -16,7 +17,7 @@ use crate::milter;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -284,33 +285,5 @@ impl Trouble {
         let last = self.0.load(Ordering::Relaxed);
         now.saturating_sub(last) >= TROUBLE_PAUSE.as_secs()
             && self.0.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    }
-}
-
-/// `postern.pid` in `state_dir`, for `kill -HUP` where there is no systemd; removed at the end.
-struct PidFile(Option<PathBuf>);
-
-impl PidFile {
-    fn write(state_dir: &Path) -> Self {
-        let path = state_dir.join("postern.pid");
-        let pid = std::process::id();
-        let written =
-            std::fs::create_dir_all(state_dir).and_then(|()| std::fs::write(&path, format!("{pid}\n")));
-        match written {
-            Ok(()) => Self(Some(path)),
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "cannot write the pid file; serving without");
-                Self(None)
-            }
-        }
-    }
-}
-
-impl Drop for PidFile {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // Gone already is what was wanted.
-            let _ = std::fs::remove_file(path);
-        }
     }
 }
