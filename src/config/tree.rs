@@ -48,6 +48,11 @@ impl Lost {
         })
     }
 
+    /// Whether one of these keys was taken out of some table.
+    pub(super) fn ends_in(&self, keys: &[&str]) -> bool {
+        self.any(|lost| lost.last().is_some_and(|last| keys.contains(&last.as_str())))
+    }
+
     fn any(&self, hides: impl Fn(&[String]) -> bool) -> bool {
         self.anything || self.paths.iter().any(|lost| hides(lost))
     }

@@ -216,7 +216,8 @@ impl Wanted {
                 "require" => "write one of `address`, `certificate` and `header`".to_owned(),
                 _ => format!("write one of {}", list(&Verdict::ALL.map(Verdict::as_str))),
             },
-            Self::Text | Self::TextOrTable if element => format!("write \"{}\"", text.unwrap_or("...")),
+            Self::TextOrTable if element => "write \"...\"".to_owned(),
+            Self::Text if element => format!("write \"{}\"", text.unwrap_or("...")),
             Self::Text => match (key.as_str(), text) {
                 ("socket_mode", Some(mode)) => {
                     let digits = mode.trim_start_matches("0o").trim_start_matches('0');
@@ -242,7 +243,7 @@ impl Wanted {
                     text.unwrap_or("...")
                 )
             }
-            Self::TextOrTable | Self::Several => format!("write `{key} = \"{}\"`", text.unwrap_or("...")),
+            Self::TextOrTable | Self::Several => format!("write `{key} = \"...\"`"),
             Self::Factors => format!("write `{key} = [\"address\", \"header\"]`, \"any\" or \"all\""),
             Self::Behind => format!("write `{key} = true`, or \"tag\" or \"quarantine\""),
             Self::Table => match path {

@@ -281,7 +281,8 @@ impl<'de> Deserialize<'de> for Behind {
             }
 
             fn visit_str<E: Error>(self, word: &str) -> Result<Behind, E> {
-                Verdict::deserialize(StrDeserializer::new(word)).map(Behind::Asks)
+                let verdict = Verdict::deserialize(StrDeserializer::<E>::new(word));
+                verdict.map(Behind::Asks).map_err(|_| E::invalid_type(Unexpected::Str(word), &self))
             }
         }
 

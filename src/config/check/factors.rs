@@ -79,6 +79,24 @@ impl Check<'_> {
         patterns
     }
 
+    /// Says which names no MTA will ever tell of this provider's certificate.
+    pub(super) fn alternative_names(&mut self, list: &Placed<Vec<Placed<String>>>, preset: &Preset<'_>) {
+        for written in list.iter() {
+            let known = preset.region.into_iter().flat_map(|region| region.alternative_names());
+            if known.into_iter().any(|name| name.eq_ignore_ascii_case(written)) {
+                let what = format!(
+                    "{} is an alternative name in this provider's certificate, and no MTA tells those to a milter",
+                    quoted(written)
+                );
+                self.warning(
+                    written,
+                    what,
+                    "take it out: no certificate would ever have it as its common name",
+                );
+            }
+        }
+    }
+
     pub(super) fn header_factor(
         &mut self,
         gateway: &str,

@@ -67,6 +67,9 @@ impl Check<'_> {
         let has = Has { address: any, certificate: certificate.as_ref(), header: line.as_ref() };
         self.is_known(name, &has);
         let require = self.require(name, require.as_ref(), &has, &preset);
+        if let Some(list) = certificate {
+            self.alternative_names(list, &preset);
+        }
         let certificate = match patterns {
             Some(patterns) => patterns,
             None if uses_certificate(require) => preset.certificate(),
@@ -78,7 +81,12 @@ impl Check<'_> {
         self.note_on_sharing(provider.as_ref(), &preset, require);
         let subset_of = subset_of.as_ref().map(|list| self.subset_of(name, list)).unwrap_or_default();
         let guard = self.guard(removal_hold.as_ref(), max_shrink.as_ref());
-        let published = !sources.is_empty() || preset.failed || self.lost.touches(&["gateway", name]);
+        let published = !sources.is_empty()
+            || preset.failed
+            || table.spf.is_some()
+            || table.hosts.is_some()
+            || table.feed.is_some()
+            || self.lost.touches(&["gateway", name]);
         let guards = [
             table.subset_of.as_ref().map(|key| self.place(key)),
             removal_hold.as_ref().map(|key| self.place(key)),

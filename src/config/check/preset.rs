@@ -50,8 +50,8 @@ impl Check<'_> {
         let Ok(customer) = self.customer(written, customer, region, provider) else { return failed };
         if !region.has_addresses() {
             let what = format!("no addresses of {} are known", quoted(written));
-            let note = provider.and_then(|provider| provider.note.as_deref());
-            self.error(written, what, note.unwrap_or("take `provider` out, and write its `networks`"));
+            let help = "take `provider` out, and write the addresses that you were given under `networks`";
+            self.error(written, what, help);
             return failed;
         }
         Preset { region: Some(region), resolved: region.resolve(customer.as_deref()), failed: false }

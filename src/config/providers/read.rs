@@ -8,8 +8,9 @@ use crate::config::published::{self, Wrong};
 use crate::config::settings::{Feed, FeedFormat};
 use crate::config::source::ReadError;
 use crate::config::text::{self, Text};
+use crate::config::tree::{self, Lost};
 use crate::config::wording::quoted;
-use crate::config::{Place, Problem, Problems, tree};
+use crate::config::{Place, Problem, Problems};
 use crate::mail::{CertificatePattern, Network};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -77,7 +78,8 @@ fn files_in(dir: &Path) -> Result<Vec<PathBuf>, ReadError> {
 pub(super) fn read_one(text: &Text, problems: &mut Problems) -> Option<(Provider, Place)> {
     let mut found = Problems::default();
     let tree: Option<tree::Tree<File>> = tree::read(text, &mut found);
-    let provider = tree.and_then(|tree| Reader { text, problems: &mut found }.provider(&tree.file));
+    let provider =
+        tree.and_then(|tree| Reader { text, lost: &tree.lost, problems: &mut found }.provider(&tree.file));
     let whole = !found.has_errors();
     problems.append(found);
     provider.filter(|_| whole)
@@ -85,6 +87,7 @@ pub(super) fn read_one(text: &Text, problems: &mut Problems) -> Option<(Provider
 
 struct Reader<'a> {
     text: &'a Text,
+    lost: &'a Lost,
     problems: &'a mut Problems,
 }
 
@@ -105,9 +108,11 @@ impl Reader<'_> {
             customer
         });
         let (Some(name), Some(title)) = (name, title) else {
-            let what = "a provider needs a `name` and a `title`";
-            let help = "write `name = \"example\"` and `title = \"Example Mail Filter\"` at the top";
-            self.problems.push(Problem::error(self.text.place(0..0), what).help(help));
+            if !self.lost.ends_in(&["name", "title"]) {
+                let what = "a provider needs a `name` and a `title`";
+                let help = "write `name = \"example\"` and `title = \"Example Mail Filter\"` at the top";
+                self.problems.push(Problem::error(self.text.place(0..0), what).help(help));
+            }
             return None;
         };
         for name in std::iter::once(name).chain(aliases).chain(region.keys()) {
@@ -200,8 +205,10 @@ impl Reader<'_> {
                 certainty,
             } = &***table;
             let (Some(source), Some(date), Some(certainty)) = (source, date, certainty) else {
-                let what = "a fact needs `source`, `date` and `certainty`";
-                self.error(table, what, "write where it was seen, when, and how certain it is");
+                if !self.lost.ends_in(&["source", "date", "certainty"]) {
+                    let what = "a fact needs `source`, `date` and `certainty`";
+                    self.error(table, what, "write where it was seen, when, and how certain it is");
+                }
                 continue;
             };
             if !is_date(date) {

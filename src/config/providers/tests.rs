@@ -36,7 +36,11 @@ fn every_fact_has_source_date_and_certainty() {
                 assert!(fact.source.len() > 5 && fact.date.len() == 10, "{}: {fact:?}", region.written);
             }
             assert!(region.facts.iter().all(|fact| fact.certainty > Certainty::Low), "{}", region.written);
-            assert!(region.unverified.iter().all(|fact| fact.certainty == Certainty::Low), "{}", region.written);
+            assert!(
+                region.unverified.iter().all(|fact| fact.certainty == Certainty::Low),
+                "{}",
+                region.written
+            );
             let customer = region.needs_customer().then_some("customer.example");
             let resolved = region.resolve(customer);
             let addresses = !resolved.sources.is_empty() || !resolved.networks.is_empty();
