@@ -74,6 +74,7 @@ fn policy(config: &Config, gateways: Gateways, problems: &mut Problems) -> Polic
         reputation,
         internal,
         unlisted,
+        providers: _,
         gateways: _,
         directories,
         domains,

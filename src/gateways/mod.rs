@@ -10,7 +10,6 @@ mod archive;
 mod ask;
 mod extent;
 mod feed;
-
 mod fetch;
 mod keeper;
 mod merge;

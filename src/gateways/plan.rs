@@ -6,7 +6,7 @@
 
 use super::archive::Snapshots;
 use super::snapshot::Snapshot;
-use crate::config::{self, AddressSource, FileProblems, Guard, NetworkList, Problems};
+use crate::config::{self, AddressSource, FileProblems, Guard, NetworkList, Problems, wide_sum};
 use crate::mail::Network;
 use crate::policy::{self, Addresses, Gateways, LiveName};
 use std::collections::{HashMap, HashSet};
@@ -178,11 +178,11 @@ fn planned(gateway: &config::Gateway, problems: &mut Problems) -> Planned {
         guard,
         behind,
         accept_private,
-        place: _,
+        place,
     } = gateway;
     let mut networks = networks.clone();
     for file in files {
-        let mut list = NetworkList::default();
+        let mut list = NetworkList::of_gateway(*accept_private);
         file.read("network", problems, |entry, found| {
             let written = entry.text.split('#').next().unwrap_or_default().trim();
             list.add(written, &entry.place(), |problem| found.push(problem));
@@ -190,6 +190,9 @@ fn planned(gateway: &config::Gateway, problems: &mut Problems) -> Planned {
         let mut found = FileProblems::default();
         networks.extend(list.finish(|problem| found.push(problem)));
         found.give_to(file.named(), problems);
+    }
+    if let Some(problem) = wide_sum(&networks, place) {
+        problems.push(problem);
     }
     let is_known_by_address = !networks.is_empty() || !sources.is_empty();
     let addresses = Addresses {
