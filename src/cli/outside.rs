@@ -7,7 +7,8 @@
 use crate::config::Config;
 use crate::dns::{Dns, Resolver};
 use crate::gate::{Asked, Gate, Judge as _, Nobody, Outside};
-use crate::gateways::{Archive, Asker, Keeper, Live, Order, Plan, Snapshots, Stock};
+use crate::gateways::spf::Live;
+use crate::gateways::{Archive, Asker, Keeper, Order, Plan, Snapshots, Stock};
 use crate::policy::{Answer, Listings, LiveName, Policy, ReverseName};
 use std::net::IpAddr;
 use std::path::Path;

@@ -4,8 +4,7 @@
 use super::feed::{Limits, Reader};
 use super::fetch::{Fetch, Fetched, Validators};
 use super::source::SourceError;
-use super::stub as spf;
-use super::stub as hosts;
+use super::{hosts, spf};
 use crate::config::AddressSource;
 use crate::dns::Dns;
 use std::sync::Arc;
