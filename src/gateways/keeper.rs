@@ -198,3 +198,8 @@ pub(super) async fn ask<F: Fetch>(
 fn gone_wrong(error: &JoinError) -> SourceError {
     SourceError::Unreachable(format!("asking went wrong: {error}"))
 }
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;

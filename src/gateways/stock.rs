@@ -101,8 +101,9 @@ impl Stock {
     pub(super) fn due_in(&self, source: &AddressSource) -> Duration {
         let now = Stamp::from((self.clock)());
         let known = self.snapshots.get(source).filter(|snapshot| snapshot.is_loaded());
-        let due = known.and_then(|snapshot| snapshot.due);
-        // A clock that was wrong once must not silence a source for years.
+        let times = known.and_then(|snapshot| Some((snapshot.checked?, snapshot.due?)));
+        // What was asked in the future was asked by a clock that was wrong, and must not be waited for.
+        let due = times.filter(|(checked, _)| *checked <= now).map(|(_, due)| due);
         due.map_or(Duration::ZERO, |due| due.since(now).min(schedule::LONGEST))
     }
 
