@@ -6,3 +6,7 @@
 mod common;
 #[path = "dns/resolver.rs"]
 mod resolver;
+#[path = "dns/spf.rs"]
+mod spf;
+#[path = "dns/table.rs"]
+mod table;

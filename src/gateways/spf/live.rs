@@ -66,6 +66,7 @@ impl<D: Dns> Live<D> {
             .max_lookups(MAX_TERMS + 1)
             .max_void_lookups(usize::MAX)
             .timeout(EVALUATION)
+            .capture_trace(true)
             .build();
         let (kept, warned) = (Mutex::new(LruCache::new(ANSWERS)), Mutex::new(LruCache::new(WARNED)));
         Self { dns, sender, config, kept, warned }
@@ -95,18 +96,22 @@ impl<D: Dns> Live<D> {
 
     /// The answer, and how long to keep it.
     async fn ask(&self, name: &LiveName, client: IpAddr) -> (Answer, Duration) {
-        if record::domain_spec(name.as_str()).is_none() {
+        let Some(spec) = record::domain_spec(name.as_str()) else {
             self.warn(name, "not a name that could stand behind include:");
             return (Answer::Unknown, UNKNOWN_KEPT);
-        }
-        let view = OneEvaluation::beginning_at(format!("v=spf1 include:{name} -all"), &*self.dns);
+        };
+        let view = OneEvaluation::of(&spec, &*self.dns);
         let Some(sender) = &self.sender else { return (Answer::Unknown, UNKNOWN_KEPT) };
         let result = evaluate_sender(&view, &self.config, client, sender, Some(sender.domain())).await;
         let answer = match result.spf_result {
+            SpfResult::Pass if result.trace.is_some_and(|trace| view.is_too_wide(&trace)) => {
+                self.warn(name, "its records pass more than a gateway can have");
+                Answer::Unknown
+            }
             SpfResult::Pass => Answer::Yes,
             SpfResult::Fail(_) | SpfResult::Softfail | SpfResult::Neutral | SpfResult::None => Answer::No,
             SpfResult::Temperror if view.refused() => {
-                self.warn(name, "the records ask for more than they may");
+                self.warn(name, "its records ask for more than they may");
                 Answer::Unknown
             }
             SpfResult::Temperror => Answer::Unknown,

@@ -6,7 +6,7 @@
 //! term can only be asked about one client, an address may have been settled there: it still passes for certain when
 //! it could only have passed there and passes later anyway, and likewise for failing; otherwise it is unsure.
 
-use super::tree::{Matches, Node, Otherwise, Tree};
+use super::tree::{Matches, Otherwise, Tree};
 use super::{MAX_NETWORKS, MIN_PREFIX};
 use crate::gateways::{Published, PublishedNetwork, SourceError};
 use crate::mail::{AddressRanges, Network};
@@ -24,6 +24,8 @@ struct Outcome {
     passed: AddressRanges,
     /// What may or may not pass.
     unsure: AddressRanges,
+    /// A term that is too wide for a gateway, and may have passed some of that.
+    too_wide: Option<Arc<str>>,
 }
 
 /// Addresses that one term passes.
@@ -32,10 +34,17 @@ struct Piece {
     addresses: AddressRanges,
     /// The network that was published, as long as nothing has been cut from it.
     whole: Option<Network>,
+    /// Whether the term is too wide for a gateway. One that excludes may be as wide as it likes, so that is a matter of
+    /// what is left in the end.
+    too_wide: bool,
     via: Arc<str>,
 }
 
 impl Piece {
+    fn everyone(via: String) -> Self {
+        Self { addresses: AddressRanges::all(), whole: None, too_wide: true, via: via.into() }
+    }
+
     /// Without these addresses.
     fn cut(&self, addresses: &AddressRanges) -> Option<Self> {
         let left = self.addresses.difference(addresses);
@@ -43,7 +52,7 @@ impl Piece {
             return None;
         }
         let whole = self.whole.filter(|_| left == self.addresses);
-        Some(Self { addresses: left, whole, via: Arc::clone(&self.via) })
+        Some(Self { addresses: left, whole, too_wide: self.too_wide, via: Arc::clone(&self.via) })
     }
 }
 
@@ -66,6 +75,9 @@ impl Progress {
         let mut matched = AddressRanges::default();
         for piece in pieces {
             matched = matched.union(&piece.addresses);
+            if piece.too_wide && !self.open(&piece.addresses).intersection(&self.may_fail).is_empty() {
+                self.outcome.too_wide.get_or_insert_with(|| Arc::clone(&piece.via));
+            }
             if let Some(piece) = piece.cut(&settled) {
                 self.outcome.passed = self.outcome.passed.union(&piece.addresses);
                 self.outcome.passing.push(piece);
@@ -109,10 +121,18 @@ impl Progress {
 
 /// What the root of a tree publishes; `live` is its name, for what is unsure.
 pub(super) fn publish(tree: &Tree, live: LiveName) -> Result<Published, SourceError> {
-    let Outcome { passing, unsure, .. } = evaluate(tree, 0)?;
+    let Outcome { passing, unsure, too_wide, .. } = evaluate(tree, 0);
     // An IPv4-mapped client is an IPv4 client (RFC 7208 5), so what is written about such addresses matches no one.
     let mapped = Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0);
     let mapped: AddressRanges = Network::around(IpAddr::V6(mapped), 96).into_iter().collect();
+    let widest = passing.iter().find(|piece| piece.too_wide).map(|piece| &piece.via).or(too_wide.as_ref());
+    if let Some(via) = widest {
+        let (v4, v6) = MIN_PREFIX;
+        let why = format!(
+            "{via} passes more than a gateway can have (networks of at least /{v4}, or /{v6} for IPv6)"
+        );
+        return Err(SourceError::Wrong(why));
+    }
     let mut networks = Vec::new();
     let mut seen = HashSet::new();
     for piece in passing.iter().filter_map(|piece| piece.cut(&mapped)) {
@@ -137,24 +157,23 @@ pub(super) fn publish(tree: &Tree, live: LiveName) -> Result<Published, SourceEr
 }
 
 /// Goes through the terms of one record. Records cannot come back to themselves, and are at most as deep as there are terms.
-fn evaluate(tree: &Tree, at: usize) -> Result<Outcome, SourceError> {
+fn evaluate(tree: &Tree, at: usize) -> Outcome {
     let mut progress = Progress::default();
-    let Some(node) = tree.nodes.get(at) else { return Ok(progress.finish()) };
+    let Some(node) = tree.nodes.get(at) else { return progress.finish() };
     for clause in &node.clauses {
         let way = || format!("{} > {}", node.via, clause.text);
         match (&clause.matches, clause.passes) {
             (Matches::NoOne, _) => {}
-            (Matches::Everyone, true) => {
-                return Err(SourceError::Wrong(format!("{} passes every address there is", way())));
-            }
+            (Matches::Everyone, true) => progress.pass(&[Piece::everyone(way())]),
             (Matches::Everyone, false) => progress.fail(&AddressRanges::all()),
-            (Matches::Networks(networks), true) => progress.pass(&pieces(networks, way())?),
+            (Matches::Networks(networks), true) => progress.pass(&pieces(networks, way())),
             (Matches::Networks(networks), false) => progress.fail(&networks.iter().copied().collect()),
             (Matches::PerClient, passes) => progress.ask(&AddressRanges::all(), passes),
             (Matches::Record(included), passes) => {
-                let Outcome { passing, passed, unsure } = evaluate(tree, *included)?;
+                let Outcome { passing, passed, unsure, too_wide } = evaluate(tree, *included);
                 if passes {
                     progress.pass(&passing);
+                    progress.outcome.too_wide = progress.outcome.too_wide.or(too_wide);
                 } else {
                     progress.fail(&passed);
                 }
@@ -162,37 +181,27 @@ fn evaluate(tree: &Tree, at: usize) -> Result<Outcome, SourceError> {
             }
         }
     }
-    match otherwise(tree, node)? {
-        None => progress.doubt(&AddressRanges::all()),
-        Some(Outcome { passing, unsure, .. }) => {
+    match node.otherwise {
+        Otherwise::Neutral => {}
+        Otherwise::Record(other) => {
+            let Outcome { passing, unsure, too_wide, .. } = evaluate(tree, other);
             progress.pass(&passing);
+            progress.outcome.too_wide = progress.outcome.too_wide.or(too_wide);
             progress.doubt(&unsure);
         }
+        Otherwise::PerClient => progress.doubt(&AddressRanges::all()),
     }
-    Ok(progress.finish())
+    progress.finish()
 }
 
-/// What becomes of those whom no term matches; nothing when only the client can tell.
-fn otherwise(tree: &Tree, node: &Node) -> Result<Option<Outcome>, SourceError> {
-    match node.otherwise {
-        Otherwise::Neutral => Ok(Some(Outcome::default())),
-        Otherwise::Record(other) => evaluate(tree, other).map(Some),
-        Otherwise::PerClient => Ok(None),
-    }
-}
-
-fn pieces(networks: &[Network], via: String) -> Result<Vec<Piece>, SourceError> {
+fn pieces(networks: &[Network], via: String) -> Vec<Piece> {
     let via: Arc<str> = via.into();
     let (min_v4, min_v6) = MIN_PREFIX;
-    let too_wide =
-        |network: &&Network| network.prefix_len() < if network.first().is_ipv4() { min_v4 } else { min_v6 };
-    if let Some(wide) = networks.iter().find(too_wide) {
-        let why = format!(
-            "{via}: {wide} is wider than a gateway can be (at most /{min_v4}, or /{min_v6} for IPv6)"
-        );
-        return Err(SourceError::Wrong(why));
-    }
-    let piece =
-        |&network: &Network| Piece { addresses: network.into(), whole: Some(network), via: Arc::clone(&via) };
-    Ok(networks.iter().map(piece).collect())
+    let piece = |&network: &Network| Piece {
+        addresses: network.into(),
+        whole: Some(network),
+        too_wide: network.prefix_len() < if network.first().is_ipv4() { min_v4 } else { min_v6 },
+        via: Arc::clone(&via),
+    };
+    networks.iter().map(piece).collect()
 }

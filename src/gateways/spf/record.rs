@@ -3,7 +3,11 @@
 //!
 //! The grammar is viaspf's; the strings of one TXT record have been put together before.
 
-use viaspf::record::{Directive, DomainSpec, DualCidrLength, Mechanism, Modifier, SpfRecord, Term};
+use super::MIN_PREFIX;
+use super::target::{self, Target};
+use viaspf::record::{
+    Directive, DomainSpec, DualCidrLength, Ip4CidrLength, Ip6CidrLength, Mechanism, Modifier, SpfRecord, Term,
+};
 
 /// The terms that count.
 #[derive(Debug, Default, PartialEq)]
@@ -81,23 +85,65 @@ fn complaint(text: &str) -> String {
     shown.escape_default().to_string()
 }
 
-/// Whether the record among these texts speaks of a whole address family by a prefix of no bits. That is wider than any
-/// gateway, and viaspf does not shift by all bits of an address.
-pub(super) fn covers_everything(texts: &[Vec<u8>]) -> bool {
-    let no_bits = |lengths: Option<DualCidrLength>| {
-        lengths.is_some_and(|lengths| {
-            lengths.ip4().is_some_and(|length| length.get() == 0)
-                || lengths.ip6().is_some_and(|length| length.get() == 0)
-        })
-    };
-    let Ok(record) = read(texts) else { return false };
-    record.directives.iter().any(|directive| match &directive.mechanism {
-        Mechanism::Ip4(ip4) => ip4.prefix_len.is_some_and(|length| length.get() == 0),
-        Mechanism::Ip6(ip6) => ip6.prefix_len.is_some_and(|length| length.get() == 0),
-        Mechanism::A(a) => no_bits(a.prefix_len),
-        Mechanism::Mx(mx) => no_bits(mx.prefix_len),
-        Mechanism::All | Mechanism::Include(_) | Mechanism::Ptr(_) | Mechanism::Exists(_) => false,
+/// Whether the record among these texts has a prefix of no bits. That is wider than any gateway, and viaspf does not
+/// shift by all bits of an address.
+pub(super) fn has_empty_prefix(texts: &[Vec<u8>]) -> bool {
+    let lengths = |directive: &Directive| prefix_lengths(&directive.mechanism);
+    read(texts).is_ok_and(|record| {
+        record.directives.iter().map(lengths).any(|(v4, v6)| v4 == Some(0) || v6 == Some(0))
     })
+}
+
+/// Whether a mechanism of the record of this domain is wider than a gateway can be.
+pub(super) fn is_too_wide(mechanism: &Mechanism, domain: &str) -> bool {
+    let (min_v4, min_v6) = MIN_PREFIX;
+    let (v4, v6) = prefix_lengths(mechanism);
+    match mechanism {
+        Mechanism::All => true,
+        Mechanism::Exists(exists) => {
+            matches!(target::expand(&exists.domain_spec, Some(domain)), Target::Name(_))
+        }
+        Mechanism::A(_)
+        | Mechanism::Mx(_)
+        | Mechanism::Ip4(_)
+        | Mechanism::Ip6(_)
+        | Mechanism::Include(_)
+        | Mechanism::Ptr(_) => v4.is_some_and(|bits| bits < min_v4) || v6.is_some_and(|bits| bits < min_v6),
+    }
+}
+
+/// The prefix lengths that are written, IPv4's and IPv6's.
+fn prefix_lengths(mechanism: &Mechanism) -> (Option<u8>, Option<u8>) {
+    let dual = |lengths: Option<DualCidrLength>| {
+        let v4 = lengths.and_then(DualCidrLength::ip4).map(Ip4CidrLength::get);
+        (v4, lengths.and_then(DualCidrLength::ip6).map(Ip6CidrLength::get))
+    };
+    match mechanism {
+        Mechanism::Ip4(ip4) => (ip4.prefix_len.map(Ip4CidrLength::get), None),
+        Mechanism::Ip6(ip6) => (None, ip6.prefix_len.map(Ip6CidrLength::get)),
+        Mechanism::A(a) => dual(a.prefix_len),
+        Mechanism::Mx(mx) => dual(mx.prefix_len),
+        Mechanism::All | Mechanism::Include(_) | Mechanism::Ptr(_) | Mechanism::Exists(_) => (None, None),
+    }
+}
+
+/// The names that a record of this domain refers to for every client alike.
+pub(super) fn fixed_names(record: &Record, domain: &str) -> Vec<String> {
+    let included = record.directives.iter().filter_map(|directive| match &directive.mechanism {
+        Mechanism::Include(include) => Some(&include.domain_spec),
+        Mechanism::All
+        | Mechanism::A(_)
+        | Mechanism::Mx(_)
+        | Mechanism::Ptr(_)
+        | Mechanism::Ip4(_)
+        | Mechanism::Ip6(_)
+        | Mechanism::Exists(_) => None,
+    });
+    let name = |spec| match target::expand(spec, Some(domain)) {
+        Target::Name(name) => Some(name.to_ascii_lowercase()),
+        Target::PerClient | Target::Malformed(_) | Target::Forbidden => None,
+    };
+    included.chain(&record.redirect).filter_map(name).collect()
 }
 
 /// A name as it stands behind `include:`.
