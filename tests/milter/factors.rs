@@ -273,6 +273,49 @@ async fn the_network_is_asked_where_it_decides() {
     }
 }
 
+/// Who is in front of a gateway is asked about when the message ends; it is never refused for that, and never waits long.
+#[tokio::test(start_paused = true)]
+async fn the_client_in_front_of_a_gateway() {
+    let from = |address: &str| {
+        ("Received", format!("from x (x [{address}]) by mx.seg.example (Postfix) with ESMTP id 1"))
+    };
+    let client = from("198.51.100.77");
+    let hop = from("192.0.2.7");
+    let below = from("203.0.113.1");
+    let add = "add X-Postern-Loop: mx.example";
+    let asked = Some("listings 198.51.100.77");
+    let says = |listings| Scripted { listings, ..Scripted::default() };
+    let clean = Some(Listings::default());
+    let partly = Some(Listings { unanswered: 1, ..Listings::default() });
+    for (outside, rcpt, received, tag, asked, late) in [
+        (says(Some(listed())), "behind", &[&client, &below][..], true, asked, false),
+        (says(Some(listed())), "behind", &[&hop, &client, &below], true, asked, false),
+        (says(clean.clone()), "behind", &[&client], false, asked, false),
+        (says(partly), "behind", &[&client], false, asked, false),
+        (says(None), "behind", &[&client], false, asked, true),
+        (says(Some(listed())), "behind", &[], false, None, false),
+        (says(Some(listed())), "behind", &[&hop], false, None, false),
+        (says(Some(listed())), "plain", &[&client], false, None, false),
+    ] {
+        let gate = Gate::new(factors());
+        gate.ask(Box::new(outside.clone()));
+        let door = Door::of(gate);
+        let mut peer = door.mta().await;
+        peer.greet(GATEWAY).await;
+        let began = Instant::now();
+        let headers: Vec<(&str, &str)> =
+            received.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let (_, end) = peer.message(&[&format!("ann@{rcpt}.example")], &headers).await;
+        let want =
+            if tag { vec![add, "add X-Postern-Tag: listed", "continue"] } else { vec![add, "continue"] };
+        assert_eq!(end, want, "{rcpt} {headers:?} {outside:?}");
+        assert_eq!(outside.asked.lock().unwrap().first().map(String::as_str), asked, "{rcpt} {headers:?}");
+        assert_eq!(began.elapsed() > Duration::from_secs(1), late, "{rcpt} {outside:?}");
+        assert!(began.elapsed() < DECISION_LIMIT, "{rcpt} {outside:?}");
+        assert_eq!(count(door.judge.counters()), 0, "{rcpt} {outside:?}");
+    }
+}
+
 fn count(counters: &Counters) -> u64 {
     counters.of(Event::Overdue)
 }
