@@ -53,7 +53,8 @@ pub(super) fn login(macros: &Macros) -> Option<Box<str>> {
 ///
 /// Sendmail tells of every certificate and says in `{verify}` what it thinks of it; its `{cn_subject}` is in xtext (RFC 3461 4).
 /// Postfix has no `{verify}`, and a plain common name in `{cert_subject}` for a trusted certificate alone. Sendmail's
-/// `{cert_subject}` is never read: a `/CN=` in it may stand in anybody's organization name, because slashes are not escaped.
+/// `{cert_subject}` is never read: whether a `/CN=` in somebody's organization name can be told from a common name depends
+/// on the OpenSSL behind it.
 pub(super) fn certificate(macros: &Macros) -> ClientCertificate {
     match macros.find("verify") {
         Some(b"OK") => {

@@ -152,23 +152,11 @@ fn check_reverse(domain: &DomainPolicy, wanted: ReverseRule, name: ReverseName) 
     }
 }
 
-/// The client in front of a gateway, from the `Received` lines that the gateway's own hosts wrote: those from the top
-/// on, as long as they name a host of the gateway, or one without a public address, as where they come from.
+/// The client in front of a gateway, as far as the gateway has written it down.
 pub(super) fn client_behind(gateway: &Gateway, headers: &HeaderFacts) -> Option<IpAddr> {
     let networks = gateway.addresses.as_ref().map(|addresses| &addresses.networks);
-    let is_hop = |address: IpAddr| {
-        is_private(address) || networks.is_some_and(|networks| networks.find(address).is_some())
-    };
-    original_client(headers.values("Received"), is_hop)
-}
-
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified(),
-        IpAddr::V6(v6) => {
-            v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_unspecified()
-        }
-    }
+    let is_own = |address: IpAddr| networks.is_some_and(|networks| networks.find(address).is_some());
+    original_client(headers.values("Received"), is_own)
 }
 
 /// Checks the client in front of a gateway by what was answered about it.
