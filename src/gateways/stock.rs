@@ -120,13 +120,13 @@ impl Stock {
         let (mut next, events) = merge(&before, answer, now, guard, force);
         let pause = pause(answer, &next);
         next.due = Some(now.after(pause));
-        self.tell(source, &events);
+        self.tell(source, &events, next.is_loaded());
         self.snapshots.insert(source.clone(), next);
         self.keep(source);
         (events, pause)
     }
 
-    fn tell(&self, source: &AddressSource, events: &[Event]) {
+    fn tell(&self, source: &AddressSource, events: &[Event], loaded: bool) {
         let (gateway, source) = (self.plan.users(source), label(source));
         for event in events {
             match event {
@@ -137,12 +137,20 @@ impl Stock {
                     tracing::info!(gateway, source, added, missing, returned, removed, "gateway: changed");
                 }
                 Event::Recovered => tracing::info!(gateway, source, "gateway: answers again as it should"),
-                Event::Failed(why) => {
+                Event::Failed(why) if loaded => {
                     tracing::warn!(
                         gateway,
                         source,
                         why,
                         "gateway: not refreshed, the last good set stays in force"
+                    );
+                }
+                Event::Failed(why) => {
+                    tracing::warn!(
+                        gateway,
+                        source,
+                        why,
+                        "gateway: not refreshed, its addresses are still unknown"
                     );
                 }
                 Event::Stopped(why) => tracing::warn!(
