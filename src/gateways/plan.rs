@@ -149,7 +149,9 @@ impl Planned {
         let fixed_networks = fixed.addresses.iter().flat_map(|addresses| addresses.networks.iter().copied());
         let published = published.into_iter().flat_map(|network| within(network, subset_of));
         let complete = sources.iter().all(|source| snapshots.get(source).is_some_and(Snapshot::is_loaded));
-        let addresses = Addresses { networks: fixed_networks.chain(published).collect(), complete, live };
+        let networks = fixed_networks.chain(published).collect();
+        let bounds = subset_of.iter().copied().collect();
+        let addresses = Addresses { networks, complete, live, bounds };
         let gateway = policy::Gateway { addresses: Some(addresses), ..policy::Gateway::clone(fixed) };
         Composed { gateway: Arc::new(gateway), outside }
     }
@@ -198,7 +200,7 @@ fn planned(gateway: &config::Gateway, problems: &mut Problems) -> Planned {
     let addresses = Addresses {
         networks: networks.into_iter().collect(),
         complete: sources.is_empty(),
-        live: Box::default(),
+        ..Addresses::default()
     };
     let fixed = policy::Gateway {
         name: Arc::clone(name),

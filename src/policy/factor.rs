@@ -76,6 +76,9 @@ impl ByAddress {
         if let Some(network) = addresses.networks.find(address) {
             return Self::Network(*network);
         }
+        if !addresses.may_hold(address) {
+            return Self::Elsewhere;
+        }
         let answered = |wanted| addresses.live.iter().find(|name| answers.live(name) == wanted);
         if let Some(name) = answered(Answer::Yes) {
             return Self::Live(name.clone());

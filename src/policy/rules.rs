@@ -7,6 +7,7 @@ use crate::mail::{
     NetworkSet, Recipient, Secret,
 };
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Everything that a decision needs.
@@ -156,7 +157,7 @@ impl Gateway {
     pub fn by_networks(name: impl Into<Arc<str>>, networks: NetworkSet) -> Self {
         Self {
             name: name.into(),
-            addresses: Some(Addresses { networks, complete: true, live: Box::default() }),
+            addresses: Some(Addresses { networks, complete: true, ..Addresses::default() }),
             certificate: Box::default(),
             header: None,
             require: Require::default(),
@@ -176,6 +177,16 @@ pub struct Addresses {
     pub complete: bool,
     /// Names that cannot be enumerated and are asked for each client.
     pub live: Box<[LiveName]>,
+    /// Networks outside of which nothing but `networks` is the gateway's, whatever a name says and a source may yet
+    /// publish; where empty, there are no such bounds.
+    pub bounds: NetworkSet,
+}
+
+impl Addresses {
+    /// Whether an address that is in none of the networks can be the gateway's at all.
+    pub fn may_hold(&self, address: IpAddr) -> bool {
+        self.bounds.is_empty() || self.bounds.find(address).is_some()
+    }
 }
 
 /// An SPF name (RFC 7208 domain-spec, macros and all) that can only be asked about one address at a time.

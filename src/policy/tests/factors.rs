@@ -221,6 +221,7 @@ fn names_that_are_asked_live() {
             networks: networks(&["192.0.2.0/24"]),
             complete,
             live: [name("one.example"), name("two.example")].into(),
+            ..Addresses::default()
         });
         gateway
     };
@@ -241,6 +242,35 @@ fn names_that_are_asked_live() {
         // Who is in a network that is known is nobody's question.
         let known = recipient(&policy, &session(GATEWAY), &to("ann@a.example"));
         assert_eq!((known.reason, known.applied), YES);
+    }
+}
+
+#[test]
+fn a_live_name_is_believed_within_bounds_alone() {
+    let mut gateway = Gateway::by_networks("seg", networks(&["192.0.2.0/24"]));
+    let live: Box<[LiveName]> = [LiveName::new("live.example")].into();
+    let bounds = networks(&["203.0.113.0/24"]);
+    for complete in [true, false] {
+        let networks = networks(&["192.0.2.0/24"]);
+        gateway.addresses =
+            Some(Addresses { networks, complete, live: live.clone(), bounds: bounds.clone() });
+        let policy = behind_gateways(vec![gateway.clone()]);
+        for (client, answer, want) in [
+            (GATEWAY, Answer::No, YES),
+            (STRANGER, Answer::Yes, NO),
+            (STRANGER, Answer::Unknown, NO),
+            (Some("203.0.113.7"), Answer::Yes, YES),
+            (Some("203.0.113.7"), Answer::Unknown, UNKNOWN),
+            (Some("203.0.113.7"), Answer::No, if complete { NO } else { UNKNOWN }),
+        ] {
+            let answers = Answers { live: vec![(live[0].clone(), answer)], ..Answers::default() };
+            let decision = super::super::recipient(&policy, &session(client), &to("ann@a.example"), &answers);
+            assert_eq!(
+                (decision.reason, decision.applied),
+                want,
+                "{client:?} {answer:?}, complete {complete}"
+            );
+        }
     }
 }
 

@@ -64,6 +64,7 @@ fn any_gateway() -> impl Strategy<Value = Gateway> {
             networks: networks(&["192.0.2.0/24"]),
             complete,
             live: live.into(),
+            ..Addresses::default()
         });
         let [certificate, header, accept_private] = has;
         if !certificate {

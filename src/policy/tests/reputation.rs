@@ -88,6 +88,7 @@ fn live_names_are_asked_first_and_only_where_they_decide() {
             networks: networks(&["192.0.2.0/24"]),
             complete: true,
             live: names.iter().map(|name| LiveName::new(*name)).collect(),
+            ..Addresses::default()
         });
         gateway
     };
