@@ -93,11 +93,15 @@ fn file_name(source: &AddressSource) -> String {
                 FeedFormat::Text => b"text",
             });
             add(ca.as_deref().unwrap_or_default());
-            pins.iter().for_each(|pin| add(pin));
+            for pin in pins {
+                add(pin);
+            }
         }
     }
-    let digits: String = hash.finalize().iter().take(16).map(|octet| format!("{octet:02x}")).collect();
-    format!("{}-{digits}.json", kind(source))
+    let hash: [u8; 32] = hash.finalize().into();
+    // Half of the hash is enough for names that nobody forges.
+    let half = hash.first_chunk().map_or(0, |half| u128::from_be_bytes(*half));
+    format!("{}-{half:032x}.json", kind(source))
 }
 
 #[cfg(test)]

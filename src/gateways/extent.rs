@@ -29,7 +29,7 @@ impl FromIterator<Network> for Extent {
         for network in networks {
             match (network.first(), network.last()) {
                 (IpAddr::V4(first), IpAddr::V4(last)) => {
-                    v4.push((u32::from(first).into(), u32::from(last).into()))
+                    v4.push((u32::from(first).into(), u32::from(last).into()));
                 }
                 (IpAddr::V6(first), IpAddr::V6(last)) => v6.push((u128::from(first), u128::from(last))),
                 // The first and last address of one network are of one family.

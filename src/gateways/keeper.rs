@@ -106,7 +106,8 @@ pub(super) async fn keep<F: Fetch>(
 
 struct Turns<F> {
     fetch: Arc<F>,
-    turns: Vec<Turn>,
+    /// All of them, those that are being asked, too.
+    all: Vec<Turn>,
     asked: JoinSet<Result<Fetched, SourceError>>,
     /// Whose question each task puts, and whether its answer is taken as it is.
     places: HashMap<Id, (usize, bool)>,
@@ -119,8 +120,8 @@ impl<F: Fetch> Turns<F> {
             let due = Some(now + stock.due_in(source));
             Turn { source: source.clone(), due, force: false, again: false }
         };
-        let turns = stock.plan().sources().keys().map(turn).collect();
-        Self { fetch, turns, asked: JoinSet::new(), places: HashMap::new() }
+        let all = stock.plan().sources().keys().map(turn).collect();
+        Self { fetch, all, asked: JoinSet::new(), places: HashMap::new() }
     }
 
     /// Asks those that are due, the longest waiting first, as far as there is room.
@@ -128,7 +129,7 @@ impl<F: Fetch> Turns<F> {
         let now = Instant::now();
         while self.asked.len() < AT_ONCE {
             let due =
-                self.turns.iter_mut().enumerate().filter_map(|(place, turn)| Some((turn.due?, place, turn)));
+                self.all.iter_mut().enumerate().filter_map(|(place, turn)| Some((turn.due?, place, turn)));
             let Some((due, place, turn)) = due.min_by_key(|(due, place, _)| (*due, *place)) else { return };
             if due > now {
                 return;
@@ -145,7 +146,7 @@ impl<F: Fetch> Turns<F> {
 
     /// When the next one is due, if there is room for it.
     fn next(&self) -> Option<Instant> {
-        self.turns.iter().filter_map(|turn| turn.due).min().filter(|_| self.asked.len() < AT_ONCE)
+        self.all.iter().filter_map(|turn| turn.due).min().filter(|_| self.asked.len() < AT_ONCE)
     }
 
     /// The next answer; nothing when nobody is being asked.
@@ -164,7 +165,7 @@ impl<F: Fetch> Turns<F> {
         (place, force): (usize, bool),
         answer: &Result<Fetched, SourceError>,
     ) -> bool {
-        let Some(turn) = self.turns.get_mut(place) else { return false };
+        let Some(turn) = self.all.get_mut(place) else { return false };
         let (events, pause) = stock.take(&turn.source, answer, force);
         let again = std::mem::take(&mut turn.again);
         turn.due = Some(Instant::now() + if again { Duration::ZERO } else { pause });
@@ -175,7 +176,7 @@ impl<F: Fetch> Turns<F> {
 
     fn order(&mut self, stock: &Stock, order: &Order) {
         let meant = stock.plan().sources_of(&order.gateways);
-        for turn in self.turns.iter_mut().filter(|turn| meant.contains(&turn.source)) {
+        for turn in self.all.iter_mut().filter(|turn| meant.contains(&turn.source)) {
             turn.force |= order.force;
             match &mut turn.due {
                 Some(due) => *due = Instant::now(),

@@ -13,6 +13,7 @@ mod feed;
 mod fetch;
 pub mod hosts;
 mod keeper;
+mod measure;
 mod merge;
 mod plan;
 mod refresh;
@@ -20,6 +21,8 @@ mod schedule;
 mod snapshot;
 mod source;
 pub mod spf;
+#[cfg(test)]
+mod stage;
 mod stamp;
 mod status;
 mod stock;

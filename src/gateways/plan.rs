@@ -100,8 +100,8 @@ impl Plan {
     pub fn users(&self, source: &AddressSource) -> String {
         const SHOWN: usize = 3;
         let places = self.sources.get(source).map(|shared| shared.gateways.as_slice()).unwrap_or_default();
-        let named = places.iter().filter_map(|place| self.gateways.get(*place));
-        let names: Vec<&str> = named.take(SHOWN).map(|planned| &*planned.fixed.name).collect();
+        let users = places.iter().filter_map(|place| self.gateways.get(*place));
+        let names: Vec<&str> = users.take(SHOWN).map(|planned| &*planned.fixed.name).collect();
         match places.len().saturating_sub(SHOWN) {
             0 => names.join(", "),
             more => format!("{} and {more} more", names.join(", ")),
@@ -218,3 +218,6 @@ fn planned(gateway: &config::Gateway, problems: &mut Problems) -> Planned {
         removal_hold: guard.removal_hold,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,7 +131,7 @@ impl Stock {
         for event in events {
             match event {
                 Event::Loaded(entries) => {
-                    tracing::info!(gateway, source, entries, "gateway: loaded for the first time")
+                    tracing::info!(gateway, source, entries, "gateway: loaded for the first time");
                 }
                 Event::Changed { added, missing, returned, removed } => {
                     tracing::info!(gateway, source, added, missing, returned, removed, "gateway: changed");

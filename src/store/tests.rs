@@ -30,7 +30,7 @@ fn what_is_written_is_read() {
     let (_dir, store) = Temporary::new();
     assert_eq!(store.read("a.json").unwrap(), None, "neither file nor directory");
     assert!(store.files().unwrap().is_empty());
-    for content in [b"".as_slice(), b"one", b"two\nlines\n", &[0xff; 100_000]] {
+    for content in [b"".as_slice(), b"one", b"two\nlines\n", &vec![0xff; 100_000]] {
         store.write("a.json", content).unwrap();
         assert_eq!(store.read("a.json").unwrap().unwrap(), content);
     }

@@ -159,7 +159,7 @@ async fn flood(
         None => "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_owned(),
     };
     stream.write_all(head.as_bytes()).await?;
-    let part = [b' '; 16 * 1024];
+    let part = vec![b' '; 16 * 1024];
     for _ in 0..length.unwrap_or(100 * 1024 * 1024) / part.len() {
         stream.write_all(&part).await?;
         sent.fetch_add(part.len(), Ordering::Relaxed);

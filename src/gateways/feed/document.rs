@@ -260,9 +260,9 @@ mod tests {
         }
         let deep = "[".repeat(100_000);
         assert!(read_as(Json, &deep).unwrap_err().contains("not JSON"));
-        let many: String =
-            (0..=MOST).map(|n| format!("10.{}.{}.{}\n", n >> 16, n >> 8 & 255, n & 255)).collect();
-        assert!(read_as(Text, &many).unwrap_err().contains("more than 65536"));
+        let many: Vec<String> =
+            (0..=MOST).map(|n| format!("10.{}.{}.{}", n >> 16, n >> 8 & 255, n & 255)).collect();
+        assert!(read_as(Text, &many.join("\n")).unwrap_err().contains("more than 65536"));
     }
 
     #[test]

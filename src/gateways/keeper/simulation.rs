@@ -2,8 +2,8 @@
 //! A day with a source that fails in every way: at each minute of it no gateway is refused and no stranger accepted, and of
 //! each fault there is a warning.
 
-use super::tests::{Temporary, clock, published};
 use super::*;
+use crate::gateways::stage::{Temporary, clock, published};
 use crate::gateways::{Clock, Plan, Snapshots};
 use std::net::IpAddr;
 use std::sync::Mutex;
@@ -90,21 +90,21 @@ impl Fetch for Moody {
             *asked
         };
         let all = truth(minute);
-        let half = || published(all.iter().step_by(2).cloned(), TTL);
+        let half = || Ok(published(all.iter().step_by(2).cloned(), TTL));
         let unreachable = |why: &str| Err(SourceError::Unreachable(why.to_owned()));
         match mood(minute).1 {
-            Mood::Sound => published(all, TTL),
+            Mood::Sound => Ok(published(all, TTL)),
             Mood::Killed => unreachable("spf.example: connection refused"),
             Mood::Servfail => unreachable("spf.example: SERVFAIL"),
-            Mood::Empty => published([], TTL),
+            Mood::Empty => Ok(published([], TTL)),
             Mood::Gone => Err(SourceError::Wrong("spf.example has no SPF record".into())),
             Mood::Elevenfold => {
-                published((0..all.len() * 11).map(|n| format!("198.18.{}.{}", n >> 8, n & 255)), TTL)
+                Ok(published((0..all.len() * 11).map(|n| format!("198.18.{}.{}", n >> 8, n & 255)), TTL))
             }
             Mood::Flapping => match asked % 4 {
                 0 => half(),
-                1 => published(all, TTL),
-                2 => published([], TTL),
+                1 => Ok(published(all, TTL)),
+                2 => Ok(published([], TTL)),
                 _ => unreachable("spf.example: SERVFAIL"),
             },
             Mood::Half => half(),

@@ -2,75 +2,14 @@
 //! A keeper with a script in place of the network, and with the runtime's clock, which leaps from one event to the next.
 
 use super::*;
-use crate::config::{self, Problems};
-use crate::gateways::{Archive, Clock, Plan, Published, PublishedNetwork};
-use crate::mail::Network;
+use crate::gateways::Archive;
+use crate::gateways::stage::{Temporary, clock, published};
 use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 use tokio::time::sleep;
-
-/// A directory that goes with its value.
-pub(super) struct Temporary(pub(super) PathBuf);
-
-impl Temporary {
-    pub(super) fn new() -> Self {
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let number = MADE.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("postern-keeper-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        Self(dir)
-    }
-
-    /// What is kept in it of a plan.
-    pub(super) fn snapshots(&self, plan: &Plan) -> Snapshots {
-        let archive = Archive::new(&self.0);
-        let read = |source: &AddressSource| Some((source.clone(), archive.read(source).unwrap()?));
-        plan.sources().keys().filter_map(read).collect()
-    }
-
-    /// A stock with what is kept in it.
-    pub(super) fn stock(&self, plan: &Plan, clock: Clock) -> Stock {
-        Stock::new(plan.clone(), self.snapshots(plan), Archive::new(&self.0), clock)
-    }
-
-    /// The plan of these gateways, in TOML.
-    pub(super) fn plan(&self, gateways: &str) -> Plan {
-        let file = self.0.join("postern.toml");
-        let rest = "[milter]\nlisten = [\"unix:s\"]\n[domain.\"a.example\"]\ngateways = \"any\"\n";
-        std::fs::write(&file, format!("{gateways}{rest}")).unwrap();
-        let mut problems = Problems::default();
-        let config = config::read(&file, &mut problems).unwrap();
-        let config = config.unwrap_or_else(|| panic!("{}", problems.render(false)));
-        Plan::read(&config.gateways, &mut problems)
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
-    }
-}
-
-/// A wall clock that goes as the runtime's does.
-pub(super) fn clock() -> Clock {
-    let (began, wall) = (Instant::now(), SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
-    Arc::new(move || wall + began.elapsed())
-}
-
-pub(super) fn published(
-    networks: impl IntoIterator<Item = String>,
-    ttl: u64,
-) -> Result<Fetched, SourceError> {
-    let network =
-        |text: String| PublishedNetwork { network: Network::parse(&text).unwrap().network, via: text.into() };
-    let networks = networks.into_iter().map(network).collect();
-    let published = Published { networks, ttl: Duration::from_secs(ttl), ..Published::default() };
-    Ok(Fetched::Published(published, Validators::default()))
-}
 
 /// Answers every source with a network of its own after a second, and counts.
 #[derive(Default)]
@@ -87,7 +26,7 @@ impl Fetch for Arc<Counting> {
         self.most.fetch_max(under_way, Ordering::Relaxed);
         sleep(Duration::from_secs(1)).await;
         self.under_way.fetch_sub(1, Ordering::Relaxed);
-        published(["192.0.2.0/24".to_owned()], 3600)
+        Ok(published(["192.0.2.0/24".to_owned()], 3600))
     }
 }
 
@@ -140,7 +79,9 @@ impl Fetch for Odd {
         match source {
             AddressSource::Spf(name) if name.starts_with("panics") => panic!("as it should"),
             AddressSource::Spf(name) if name.starts_with("hangs") => std::future::pending().await,
-            _ => published(["192.0.2.0/24".to_owned()], 300),
+            AddressSource::Spf(_) | AddressSource::Host(_) | AddressSource::Feed(_) => {
+                Ok(published(["192.0.2.0/24".to_owned()], 300))
+            }
         }
     }
 }
@@ -148,10 +89,11 @@ impl Fetch for Odd {
 #[tokio::test(start_paused = true)]
 async fn one_source_that_misbehaves_harms_no_other() {
     let dir = Temporary::new();
-    let hanging: String =
+    let hanging: Vec<String> =
         (0..20).map(|n| format!("[gateway.h{n}]\nspf = [\"hangs{n}.example\"]\n")).collect();
     let plan = dir.plan(&format!(
-        "{hanging}[gateway.a]\nspf = [\"panics.example\"]\n[gateway.b]\nspf = [\"sound.example\"]\n"
+        "{}[gateway.a]\nspf = [\"panics.example\"]\n[gateway.b]\nspf = [\"sound.example\"]\n",
+        hanging.concat()
     ));
     let (orders, received) = mpsc::channel(1);
     let keeper = tokio::spawn(keep(dir.stock(&plan, clock()), Arc::new(Odd), |_| {}, received));
@@ -186,7 +128,7 @@ fn a_keeper_that_was_stopped_publishes_nothing_any_more() {
     let known = keeper.stop();
     // Its sender is gone with it, and it has said nothing more: the same set again is no news.
     assert!(heard.recv().is_err());
-    assert!(known.values().any(|snapshot| snapshot.is_loaded()));
+    assert!(known.values().any(Snapshot::is_loaded));
     // What is on disk is what it knew.
     let kept = dir.snapshots(&plan);
     let sound = AddressSource::Spf("sound.example".into());
@@ -209,7 +151,7 @@ async fn a_state_directory_that_cannot_be_written_is_no_reason_not_to_serve() {
     sleep(Duration::from_secs(3600)).await;
     drop(orders);
     assert_eq!(published.load(Ordering::Relaxed), 1);
-    assert!(keeper.await.unwrap().values().all(|snapshot| snapshot.is_loaded()));
+    assert!(keeper.await.unwrap().values().all(Snapshot::is_loaded));
 }
 
 #[tokio::test(start_paused = true)]
@@ -226,7 +168,7 @@ async fn a_restart_asks_when_it_is_time_and_a_clock_that_was_wrong_delays_nothin
         let source = AddressSource::Spf("sound.example".into());
         let began = SystemTime::UNIX_EPOCH + hours(10_000);
         let mut stock = dir.stock(&plan, Arc::new(move || began));
-        stock.take(&source, &published(["192.0.2.0/24".to_owned()], 300), false);
+        stock.take(&source, &Ok(published(["192.0.2.0/24".to_owned()], 300)), false);
         let now = if later.is_zero() { began - hours(1) } else { began + later };
         let due = dir.stock(&plan, Arc::new(move || now)).due_in(&source).as_secs();
         assert!(within.contains(&due), "{name}: due in {due} s");

@@ -3,6 +3,7 @@
 
 use super::super::source::PublishedNetwork;
 use super::*;
+use crate::mail::Network;
 use crate::policy::LiveName;
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ fn published(items: &[&str]) -> Published {
     published
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "answers are what a table of them holds")]
 fn answer(items: &[&str]) -> Result<Fetched, SourceError> {
     Ok(Fetched::Published(
         published(items),
