@@ -4,6 +4,12 @@
 
 #[path = "common/mod.rs"]
 mod common;
+#[path = "dns/live.rs"]
+mod live;
+#[path = "dns/memory.rs"]
+mod memory;
+#[path = "dns/random.rs"]
+mod random;
 #[path = "dns/resolver.rs"]
 mod resolver;
 #[path = "dns/spf.rs"]
