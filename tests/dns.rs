@@ -4,6 +4,8 @@
 
 #[path = "common/mod.rs"]
 mod common;
+#[path = "dns/large.rs"]
+mod large;
 #[path = "dns/live.rs"]
 mod live;
 #[path = "dns/memory.rs"]

@@ -56,7 +56,7 @@ pub(crate) fn records() -> String {
 pub(crate) const BROKEN: &str = "broken.test";
 
 /// The zone of RFC 7208 appendix A, under another name.
-const APPENDIX_A: &str = r#"
+const APPENDIX_A: &str = r"
 @       IN MX 10 mail-a
 @       IN MX 20 mail-b
 @       IN A  192.0.2.10
@@ -68,7 +68,7 @@ mail-b  IN A  192.0.2.130
 www     IN CNAME @
 org     IN MX 10 mail-c.org
 mail-c.org IN A 192.0.2.140
-"#;
+";
 
 /// The table.
 pub(crate) const CASES: &[Case] = &[
