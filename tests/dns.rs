@@ -4,6 +4,14 @@
 
 #[path = "common/mod.rs"]
 mod common;
+#[path = "dns/large.rs"]
+mod large;
+#[path = "dns/live.rs"]
+mod live;
+#[path = "dns/memory.rs"]
+mod memory;
+#[path = "dns/random.rs"]
+mod random;
 #[path = "dns/resolver.rs"]
 mod resolver;
 #[path = "dns/spf.rs"]

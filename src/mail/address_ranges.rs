@@ -147,6 +147,9 @@ impl<A: Line> Ranges<A> {
     }
 
     fn union(&self, other: &Self) -> Self {
+        if self.0.is_empty() || other.0.is_empty() {
+            return if self.0.is_empty() { other.clone() } else { self.clone() };
+        }
         Self::joined(self.0.iter().chain(&other.0).copied().collect())
     }
 

@@ -138,6 +138,21 @@ mod tests {
     }
 
     #[test]
+    fn networks_around_addresses() {
+        for (address, prefix, want) in [
+            ("192.0.2.7", 24, Some("192.0.2.0/24")),
+            ("192.0.2.7", 0, Some("0.0.0.0/0")),
+            ("192.0.2.7", 33, None),
+            ("2001:db8::7", 32, Some("2001:db8::/32")),
+            ("::ffff:192.0.2.7", 128, Some("::ffff:192.0.2.7/128")),
+            ("::1", 129, None),
+        ] {
+            let network = Network::around(address.parse().unwrap(), prefix);
+            assert_eq!(network.map(|n| n.to_string()).as_deref(), want, "{address}/{prefix}");
+        }
+    }
+
+    #[test]
     fn what_is_no_network() {
         for text in [
             "",

@@ -26,6 +26,8 @@ pub(super) struct OneEvaluation<'a, D> {
     first: Mutex<Option<String>>,
     /// Names whose records are the same for every client, in lower case.
     fixed: Mutex<HashSet<String>>,
+    /// Hosts that are the same for every client, in lower case.
+    hosts: Mutex<HashSet<String>>,
     void: AtomicUsize,
     refused: AtomicBool,
     ttl: Mutex<Option<Duration>>,
@@ -42,6 +44,7 @@ impl<'a, D: Dns> OneEvaluation<'a, D> {
             dns,
             first: Mutex::new(Some(format!("v=spf1 include:{spec} -all"))),
             fixed: Mutex::new(fixed),
+            hosts: Mutex::default(),
             void: AtomicUsize::new(0),
             refused: AtomicBool::new(false),
             ttl: Mutex::new(None),
@@ -92,6 +95,16 @@ impl<'a, D: Dns> OneEvaluation<'a, D> {
         if records.exists { Ok(records.found) } else { Err(LookupError::NoRecords) }
     }
 
+    /// Whether a name without addresses counts. That a name made of the client's address has none is what it is for.
+    fn is_host(&self, name: &Name) -> bool {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.contains(&plain(name).to_ascii_lowercase())
+    }
+
+    fn add_hosts(&self, names: impl IntoIterator<Item = String>) {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
+    }
+
     fn refuse(&self) -> LookupError {
         self.refused.store(true, Ordering::Relaxed);
         LookupError::Dns(None)
@@ -103,6 +116,7 @@ impl<D: Dns> Lookup for OneEvaluation<'_, D> {
     async fn lookup_a<'lookup, 'a>(&'lookup self, name: &'a Name) -> LookupResult<Vec<Ipv4Addr>> {
         let records = self.seen(self.dns.ipv4(plain(name)).await)?;
         let void = records.found.is_empty()
+            && self.is_host(name)
             && (!records.exists || self.seen(self.dns.ipv6(plain(name)).await)?.found.is_empty());
         self.found(records, void)
     }
@@ -110,6 +124,7 @@ impl<D: Dns> Lookup for OneEvaluation<'_, D> {
     async fn lookup_aaaa<'lookup, 'a>(&'lookup self, name: &'a Name) -> LookupResult<Vec<Ipv6Addr>> {
         let records = self.seen(self.dns.ipv6(plain(name)).await)?;
         let void = records.found.is_empty()
+            && self.is_host(name)
             && (!records.exists || self.seen(self.dns.ipv4(plain(name)).await)?.found.is_empty());
         self.found(records, void)
     }
@@ -121,6 +136,7 @@ impl<D: Dns> Lookup for OneEvaluation<'_, D> {
         }
         let void = records.found.is_empty();
         let hosts = self.found(records, void)?;
+        self.add_hosts(hosts.iter().map(|host| host.to_ascii_lowercase()));
         // The null MX (RFC 7505) names nobody.
         Ok(hosts.iter().filter_map(|host| Name::new(host).ok()).collect())
     }
@@ -135,6 +151,7 @@ impl<D: Dns> Lookup for OneEvaluation<'_, D> {
             return Err(self.refuse());
         }
         if let Ok(record) = record::read(&records.found) {
+            self.add_hosts(record::fixed_hosts(&record, plain(name)));
             let mut fixed = self.fixed.lock().unwrap_or_else(PoisonError::into_inner);
             if fixed.contains(&plain(name).to_ascii_lowercase()) {
                 fixed.extend(record::fixed_names(&record, plain(name)));

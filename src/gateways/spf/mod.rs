@@ -7,7 +7,7 @@
 //!
 //! Limits are those of RFC 7208 4.6.4: ten terms that ask DNS, two that find nothing, ten hosts in one `mx`; and
 //! our own: 4096 networks, no IPv4 network wider than /8 and no IPv6 network wider than /19. An address look-up finds
-//! nothing when the name has neither A nor AAAA. `ptr` and the macro `p` never match (RFC 7208 5.5); explanations are not read.
+//! nothing when the name has neither A nor AAAA; one for a name that is another for each client does not count. `ptr` and the macro `p` never match (RFC 7208 5.5); explanations are not read.
 
 mod live;
 mod lookup;

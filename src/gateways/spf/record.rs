@@ -127,7 +127,7 @@ fn prefix_lengths(mechanism: &Mechanism) -> (Option<u8>, Option<u8>) {
     }
 }
 
-/// The names that a record of this domain refers to for every client alike.
+/// The records that a record of this domain refers to for every client alike, in lower case.
 pub(super) fn fixed_names(record: &Record, domain: &str) -> Vec<String> {
     let included = record.directives.iter().filter_map(|directive| match &directive.mechanism {
         Mechanism::Include(include) => Some(&include.domain_spec),
@@ -139,11 +139,32 @@ pub(super) fn fixed_names(record: &Record, domain: &str) -> Vec<String> {
         | Mechanism::Ip6(_)
         | Mechanism::Exists(_) => None,
     });
-    let name = |spec| match target::expand(spec, Some(domain)) {
+    included.chain(&record.redirect).filter_map(|spec| fixed_name(spec, domain)).collect()
+}
+
+/// The hosts that a record of this domain refers to for every client alike, in lower case.
+pub(super) fn fixed_hosts(record: &Record, domain: &str) -> Vec<String> {
+    let host = |directive: &Directive| match &directive.mechanism {
+        Mechanism::A(a) => match &a.domain_spec {
+            None => Some(domain.to_ascii_lowercase()),
+            Some(spec) => fixed_name(spec, domain),
+        },
+        Mechanism::Exists(exists) => fixed_name(&exists.domain_spec, domain),
+        Mechanism::All
+        | Mechanism::Include(_)
+        | Mechanism::Mx(_)
+        | Mechanism::Ptr(_)
+        | Mechanism::Ip4(_)
+        | Mechanism::Ip6(_) => None,
+    };
+    record.directives.iter().filter_map(host).collect()
+}
+
+fn fixed_name(spec: &DomainSpec, domain: &str) -> Option<String> {
+    match target::expand(spec, Some(domain)) {
         Target::Name(name) => Some(name.to_ascii_lowercase()),
         Target::PerClient | Target::Malformed(_) | Target::Forbidden => None,
-    };
-    included.chain(&record.redirect).filter_map(name).collect()
+    }
 }
 
 /// A name as it stands behind `include:`.

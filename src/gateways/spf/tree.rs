@@ -105,7 +105,7 @@ enum Told {
     Texts(Records<Vec<u8>>),
     Addresses(Records<Ipv4Addr>, Records<Ipv6Addr>),
     Exchangers(Records<String>),
-    Exists(Records<Ipv4Addr>),
+    Exists(Records<Ipv4Addr>, Records<Ipv6Addr>),
 }
 
 /// Prefix lengths for A and AAAA records.
@@ -147,11 +147,13 @@ async fn put(dns: &impl Dns, question: &Question) -> Result<Told, DnsError> {
     Ok(match question {
         Question::Record { name, .. } => Told::Texts(dns.texts(name).await?),
         Question::Exchangers { name, .. } => Told::Exchangers(dns.exchangers(name).await?),
-        // An A record is asked for whatever the client is (RFC 7208 5.7).
-        Question::Exists { name, .. } => Told::Exists(dns.ipv4(name).await?),
         Question::Hosts { name, .. } => {
             let (v4, v6) = tokio::join!(dns.ipv4(name), dns.ipv6(name));
             Told::Addresses(v4?, v6?)
+        }
+        Question::Exists { name, .. } => {
+            let (v4, v6) = tokio::join!(dns.ipv4(name), dns.ipv6(name));
+            Told::Exists(v4?, v6?)
         }
     })
 }
@@ -209,12 +211,15 @@ impl Growth {
                 }
                 Ok(())
             }
-            (Question::Exists { place, name }, Told::Exists(found)) => {
-                self.count(&found);
-                if found.found.is_empty() {
-                    return self.nothing_at(place, &name);
+            (Question::Exists { place, name }, Told::Exists(v4, v6)) => {
+                self.count(&v4);
+                self.count(&v6);
+                // Whatever the client is, it is an A record that counts (RFC 7208 5.7).
+                if !v4.found.is_empty() {
+                    self.set(place, Matches::Everyone);
+                } else if v6.found.is_empty() {
+                    self.nothing_at(place, &name)?;
                 }
-                self.set(place, Matches::Everyone);
                 Ok(())
             }
             // Each question is told what it asks.
