@@ -80,7 +80,7 @@ fn difference(expected: &str, found: &str) -> String {
 
 #[test]
 fn every_example_passes_without_a_warning() {
-    for name in ["minimal", "postern", "full"] {
+    for name in ["minimal", "postern", "full", "gateways", "demo"] {
         let assembled = assemble(&Path::new("examples").join(name).with_extension("toml"));
         assert!(assembled.outcome.is_some(), "{name}:\n{}", assembled.problems.render(false));
         assert_eq!(assembled.problems.to_string(), "no problems", "{name}");
