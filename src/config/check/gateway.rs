@@ -72,7 +72,8 @@ impl Check<'_> {
         }
         let certificate = match patterns {
             Some(patterns) => patterns,
-            None if uses_certificate(require) => preset.certificate(),
+            // Only where a certificate is asked for by name: "any" is any of what is written.
+            None if require != Require::Any && uses_certificate(require) => preset.certificate(),
             None => Vec::new(),
         };
         if uses_certificate(require) && !certificate.is_empty() {
