@@ -9,12 +9,33 @@ use super::decide::{failing, passing, unknown};
 use super::source::Stranger;
 use super::{
     Answer, Answers, Check, DomainPolicy, Finding, Gateway, Listing, Listings, Policy, Questions, Reason,
-    Reputation, ReverseName, ReverseRule, Rule, Verdict,
+    ReverseName, Rule, Verdict,
 };
 use crate::mail::{HeaderFacts, original_client};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+/// What is asked about clients that are no gateway.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Reputation {
+    /// From which sum of weights on a client is listed; 0 when no DNSBL is asked.
+    pub threshold: u32,
+    /// What its reverse name must be.
+    pub reverse: ReverseRule,
+}
+
+/// What a client's reverse name must be.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ReverseRule {
+    /// Nothing is asked.
+    #[default]
+    Off,
+    /// There must be one.
+    Present,
+    /// There must be one that points back to the address.
+    Confirmed,
+}
 
 /// What DNSBLs say of an address, all together.
 #[derive(Clone, Debug, Eq, PartialEq)]
