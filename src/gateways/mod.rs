@@ -4,7 +4,9 @@
 //! A network file has one network or address a line; `#` begins a comment, also behind a network. A malformed line
 //! refuses the whole file. Nothing is kept fresh by itself yet: a reload reads everything again.
 
+pub mod hosts;
 mod source;
+pub mod spf;
 
 pub use source::{Published, PublishedNetwork, SourceError};
 

@@ -2,6 +2,7 @@
 //! Ground floor: mail's own types. Text becomes one of these at the edge, and only these are
 //! compared, hashed, stored or decided upon. Nothing here does I/O, and nothing here knows Postern's policy.
 
+mod address_ranges;
 mod certificate;
 mod client;
 mod domain;
@@ -21,6 +22,7 @@ mod reply;
 mod secret;
 mod session;
 
+pub use address_ranges::AddressRanges;
 pub use certificate::{CertificatePattern, CertificatePatternError, ClientCertificate};
 pub use client::{Client, parse_client_address};
 pub use domain::{Domain, DomainError, DomainPattern, Host};

@@ -69,6 +69,20 @@ impl Network {
         Self(IpNet::from(canonical(address)))
     }
 
+    /// The network of this prefix length around an address; nothing where the length is none. An IPv4-mapped address is
+    /// not made IPv4.
+    pub fn around(address: IpAddr, prefix: u8) -> Option<Self> {
+        IpNet::new(address, prefix).ok().map(|net| Self(net.trunc()))
+    }
+
+    pub(super) fn from_v4(net: Ipv4Net) -> Self {
+        Self(net.into())
+    }
+
+    pub(super) fn from_v6(net: Ipv6Net) -> Self {
+        Self(net.into())
+    }
+
     /// The prefix length, in bits.
     pub fn prefix_len(&self) -> u8 {
         self.0.prefix_len()
