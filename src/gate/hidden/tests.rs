@@ -2,6 +2,8 @@
 //! Who is hidden and who is not, at times of the test's own.
 
 use super::*;
+use std::io::Write;
+use std::sync::Arc;
 
 const BRIDGE: &str = "172.17.0.1";
 
@@ -151,6 +153,63 @@ fn an_address_that_all_share() {
     assert!(scene.hides(client), "once seen it stays");
     scene.now += HOUR;
     assert!(scene.all().is_empty(), "and ends");
+}
+
+/// What is logged while a test runs.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// The lines since the last time.
+    fn take(&self) -> Vec<String> {
+        let octets = std::mem::take(&mut *self.0.lock().unwrap());
+        String::from_utf8(octets).unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(octets)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn it_is_said_at_the_beginning_and_hourly_and_at_the_end() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let mut scene = Scene::new();
+    scene.strangers(BRIDGE, 7, Duration::ZERO);
+    assert_eq!(log.take(), [""; 0], "seven");
+    scene.note(BRIDGE, "evil\r\n\u{1b}[31m.example", "<ann@sender.example>");
+    let said = log.take();
+    assert_eq!(said.len(), 1, "{said:?}");
+    for part in [
+        "WARN",
+        "address=172.17.0.1",
+        "helo6.example",
+        "sender6.example",
+        r"evil\r\n\x1b[31m.example",
+        "accept_private = true",
+    ] {
+        assert!(said[0].contains(part), "{part}: {said:?}");
+    }
+    scene.strangers(BRIDGE, 59 * 6, Duration::from_secs(10));
+    assert_eq!(log.take(), [""; 0], "within the hour");
+    scene.strangers(BRIDGE, 24 * 360, Duration::from_secs(10));
+    assert_eq!(log.take().len(), 24, "in a day");
+    scene.now += HOUR;
+    assert!(!scene.hides(BRIDGE) && scene.all().is_empty());
+    let said = log.take();
+    assert!(
+        said.len() == 1 && said[0].contains("INFO") && said[0].contains("address=172.17.0.1"),
+        "{said:?}"
+    );
 }
 
 #[test]
