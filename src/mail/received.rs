@@ -25,6 +25,10 @@ const MAX_LINE: usize = 4096;
 /// `lines` are the values of the message's `Received` lines from the top, without our MTA's own, so that the first is from the host
 /// that is our MTA's client. The caller knows that host to be the gateway. `trusted` tells the gateway's own addresses; private
 /// ones are taken for hops within it.
+///
+/// A provider whose inner hops have public addresses that it does not publish as its own, as Microsoft's have, seems to
+/// be its own client. Of a client that calls itself by its address, Exim writes what other servers write of one that
+/// only says so; that is not told apart, and so is nothing.
 pub fn original_client<'a>(
     lines: impl Iterator<Item = &'a [u8]>,
     trusted: impl Fn(IpAddr) -> bool,

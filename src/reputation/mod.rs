@@ -3,7 +3,7 @@
 //!
 //! All zones are asked at once. A zone that fails its self-test, refuses us, says what no DNSBL says or does not answer
 //! any more is switched off, with a warning; it counts nothing until a later test finds it in order. A question that is
-//! not answered within [`QUESTION`] is unknown. Private addresses are not asked about, because nobody lists them.
+//! not answered within 3 s is unknown. Private addresses are not asked about, because nobody lists them.
 //!
 //! Answers are kept for their TTL, 60 s to 1 h, denials too; failures for 10 s. What is kept and what is under way at one time has a
 //! bound; beyond the latter nothing is asked, and that is unknown.
