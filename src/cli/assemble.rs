@@ -47,6 +47,7 @@ fn policy(config: &Config, problems: &mut Problems) -> Policy {
         reputation,
         internal,
         unlisted,
+        providers: _,
         gateways,
         directories,
         domains,

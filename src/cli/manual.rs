@@ -189,6 +189,7 @@ pub(super) const TEST: Manual = Manual(&[
                 ("mail", "the envelope sender; without it, the null sender"),
                 ("helo", "the name that the client says in HELO"),
                 ("auth", "the name that the client has logged in with"),
+                ("certificate", "the common name of the client's TLS certificate, trusted by the MTA"),
                 ("headers", "a list of header lines, each \"Name: value\""),
                 ("message", "a file with further header lines, relative to the file of the cases"),
             ]),

@@ -10,7 +10,7 @@ pub mod spf;
 
 pub use source::{Published, PublishedNetwork, SourceError};
 
-use crate::config::{self, FileProblems, NetworkList, Problems};
+use crate::config::{self, FileProblems, NetworkList, Problems, wide_sum};
 use crate::policy::{self, Addresses};
 use std::sync::Arc;
 
@@ -29,11 +29,11 @@ pub fn load(gateway: &config::Gateway, problems: &mut Problems) -> policy::Gatew
         guard: _,
         behind,
         accept_private,
-        place: _,
+        place,
     } = gateway;
     let mut networks = networks.clone();
     for file in files {
-        let mut list = NetworkList::default();
+        let mut list = NetworkList::of_gateway(*accept_private);
         file.read("network", problems, |entry, found| {
             let written = entry.text.split('#').next().unwrap_or_default().trim();
             list.add(written, &entry.place(), |problem| found.push(problem));
@@ -41,6 +41,9 @@ pub fn load(gateway: &config::Gateway, problems: &mut Problems) -> policy::Gatew
         let mut found = FileProblems::default();
         networks.extend(list.finish(|problem| found.push(problem)));
         found.give_to(file.named(), problems);
+    }
+    if let Some(problem) = wide_sum(&networks, place) {
+        problems.push(problem);
     }
     let is_known_by_address = !networks.is_empty() || !sources.is_empty();
     let addresses = Addresses {

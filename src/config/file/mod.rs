@@ -4,6 +4,12 @@
 //! Nothing here is checked beyond its type. A key that must be there is optional here, so that a file without it can
 //! still be searched for other problems. The comments are the schema's descriptions: they address whoever writes the file.
 
+mod gateway;
+mod outside;
+
+pub(super) use gateway::{Feed, Gateway, Header, SecretSource};
+pub(super) use outside::{Dns, Dnsbl, Reputation};
+
 use super::placed::Placed;
 use super::table::Table;
 use super::words::{DirectoryType, Gateways, Mode, Verdict};
@@ -25,12 +31,21 @@ pub(super) struct File {
     /// Where the MTA reaches Postern, and how it is served.
     #[schemars(required)]
     pub milter: Option<Table<Milter>>,
+    /// Whom names are asked of.
+    #[serde(default)]
+    pub dns: Table<Dns>,
+    /// What is asked about clients that are no gateway: block lists and their reverse name. Nothing is, unless it is
+    /// written here.
+    pub reputation: Option<Table<Reputation>>,
     /// Clients whose mail is accepted without a look at source and recipient. Nobody is, unless listed here or logged in.
     #[serde(default)]
     pub internal: Table<Internal>,
     /// What happens to recipients whose domain is not listed in this file.
     #[serde(default)]
     pub unlisted: Table<Unlisted>,
+    /// A directory with files of providers, one for each, in addition to those that are built in; one of the same name
+    /// takes the place of a built-in one.
+    pub providers: Option<Placed<String>>,
     /// Who may hand us mail: `[gateway.NAME]`, one for each secure email gateway.
     #[serde(default)]
     pub gateway: Named<Gateway>,
@@ -95,19 +110,6 @@ pub(super) struct Internal {
 pub(super) struct Unlisted {
     /// What happens to them. Relay control stays with the MTA, so the default is `accept`, and the log says so.
     pub verdict: Option<Verdict>,
-}
-
-/// Who may hand us mail. At least one of `networks` and `files` has to be there.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("anyOf" = [{ "required": ["networks"] }, { "required": ["files"] }]))]
-pub(super) struct Gateway {
-    /// Its networks in CIDR notation, or single addresses.
-    #[schemars(length(min = 1))]
-    pub networks: Option<Placed<Vec<Placed<String>>>>,
-    /// Files of networks: one network or address a line, `#` begins a comment.
-    #[schemars(length(min = 1))]
-    pub files: Option<Placed<Vec<Placed<String>>>>,
 }
 
 /// Who exists.
