@@ -5,11 +5,13 @@
 //! session keeps the policy that it began with; [`Gate::replace`] is seen by sessions that begin later.
 
 mod counters;
+mod hidden;
 mod outside;
 mod record;
 mod reference;
 
 pub use counters::{Counters, Event};
+pub use hidden::Hidden;
 pub use outside::{Asked, Nobody, Outside};
 pub use reference::{Reference, SessionId};
 
