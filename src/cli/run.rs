@@ -79,7 +79,10 @@ fn serve(
         admission: Admission::new(config.milter.max_connections),
         trouble: Trouble::default(),
     });
-    let watch = Watch::begin(&service.gate, &config, &policy, plan, snapshots);
+    let watch = {
+        let _inside = runtime.enter();
+        Watch::begin(&service.gate, &config, &policy, plan, snapshots)
+    };
     let (drain, draining) = Drain::new();
     let (stop, stopped) = watch::channel(false);
     let workers = start_workers(&service, &sockets, &draining, &stopped)?;
