@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! Gateways that are kept fresh: with DNS, without, and after a restart without.
+//! Gateways that are kept fresh: with DNS, without, and after a restart without; and what is asked about one client.
 
 use crate::common::dir::TestDir;
 use crate::common::name_server::{NameServer, Zone};
@@ -166,4 +166,41 @@ async fn what_is_published_counts_within_its_bounds_alone() {
     }
     let log = postern.logged(0, "outside subset_of");
     assert!(log.contains("192.0.0.0/16 198.51.100.0/24"), "{log}");
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_enumerated_is_asked_about_each_client() {
+    let records = "spf TXT \"v=spf1 exists:%{i}.list.example -all\"\n192.0.2.9.list A 127.0.0.2";
+    let dns = NameServer::start(&[Zone::new("example", records)]);
+    let dir = TestDir::new();
+    configure(&dir, &dns, "");
+    let _postern = started(&dir);
+    becomes(&dir, GATEWAY, ACCEPTED).await;
+    assert_eq!(rcpt(&dir, STRANGER).await, REFUSED);
+    dns.freeze();
+    for (client, want) in [(GATEWAY, ACCEPTED), (STRANGER, REFUSED), ("198.51.100.8", UNKNOWN)] {
+        assert_eq!(rcpt(&dir, client).await, want, "{client}");
+    }
+    dns.thaw();
+}
+
+#[tokio::test]
+async fn zones_are_tested_and_asked_while_it_serves() {
+    // The entries that every zone has and has not (RFC 5782 5), and a client.
+    let dns =
+        NameServer::start(&[Zone::new("bl.example", "2.0.0.127 A 127.0.0.2\n7.100.51.198 A 127.0.0.3")]);
+    let dir = TestDir::new();
+    let address = dns.address();
+    let config = format!(
+        "state_dir = \"state\"\n[dns]\nservers = [\"{address}\"]\n[milter]\nlisten = [\"unix:s\"]\n[loop]\nid = \"mx.example\"\n\
+         [reputation]\ndnsbl = [\"bl.example\"]\n[domain.\"a.example\"]\nmode = \"enforce\"\ngateways = \"any\"\n"
+    );
+    dir.write("postern.toml", &config);
+    let postern = started(&dir);
+    becomes(&dir, STRANGER, "554 5.7.1").await;
+    assert_eq!(rcpt(&dir, "198.51.100.8").await, ACCEPTED);
+    let since = postern.log().len();
+    postern.reload();
+    postern.logged(since, "reloaded");
+    becomes(&dir, STRANGER, "554 5.7.1").await;
 }
