@@ -48,7 +48,8 @@ impl Watch {
         if plan.sources().is_empty() {
             return Self { keeper: None, zones };
         }
-        let stock = Stock::new(plan, snapshots, Archive::new(&config.state_dir), Arc::new(SystemTime::now));
+        let archive = Some(Archive::new(&config.state_dir));
+        let stock = Stock::new(plan, snapshots, archive, Arc::new(SystemTime::now));
         let in_force = Arc::clone(gate);
         let publish = move |gateways| in_force.replace(in_force.policy().with_gateways(gateways));
         let keeper = Keeper::start(stock, Asker::new(Arc::new(for_gateways)), publish)

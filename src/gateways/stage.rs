@@ -32,7 +32,7 @@ impl Temporary {
 
     /// A stock with what is kept in it.
     pub(super) fn stock(&self, plan: &Plan, clock: Clock) -> Stock {
-        Stock::new(plan.clone(), self.snapshots(plan), Archive::new(&self.0), clock)
+        Stock::new(plan.clone(), self.snapshots(plan), Some(Archive::new(&self.0)), clock)
     }
 
     /// The plan of these gateways, in TOML.

@@ -25,7 +25,8 @@ pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 pub struct Stock {
     plan: Plan,
     snapshots: Snapshots,
-    archive: Archive,
+    /// Nothing where nothing is to be kept: for a look at what would change.
+    archive: Option<Archive>,
     clock: Clock,
     composed: Vec<Composed>,
     /// Whether the last writing went wrong, so that it is told once and not for each source.
@@ -33,8 +34,8 @@ pub struct Stock {
 }
 
 impl Stock {
-    /// A plan with the snapshots there are of its sources; they are kept in this archive.
-    pub fn new(plan: Plan, snapshots: Snapshots, archive: Archive, clock: Clock) -> Self {
+    /// A plan with the snapshots there are of its sources; they are kept in this archive, or not at all.
+    pub fn new(plan: Plan, snapshots: Snapshots, archive: Option<Archive>, clock: Clock) -> Self {
         let composed: Vec<Composed> =
             plan.gateways().iter().map(|planned| planned.compose(&snapshots)).collect();
         Self { plan, snapshots, archive, clock, composed, unwritable: false }
@@ -92,7 +93,8 @@ impl Stock {
     /// Removes from the disk what was left behind.
     pub(super) fn clean(&self) {
         let used: HashSet<AddressSource> = self.plan.sources().keys().cloned().collect();
-        if let Err(error) = self.archive.clean(&used, (self.clock)()) {
+        let cleaned = self.archive.as_ref().map(|archive| archive.clean(&used, (self.clock)()));
+        if let Some(Err(error)) = cleaned {
             tracing::warn!(%error, "cannot tidy up what is kept of gateways");
         }
     }
@@ -165,8 +167,8 @@ impl Stock {
     }
 
     fn keep(&mut self, source: &AddressSource) {
-        let Some(snapshot) = self.snapshots.get(source) else { return };
-        match self.archive.write(source, snapshot) {
+        let (Some(snapshot), Some(archive)) = (self.snapshots.get(source), &self.archive) else { return };
+        match archive.write(source, snapshot) {
             Ok(()) => self.unwritable = false,
             Err(error) if !self.unwritable => {
                 self.unwritable = true;

@@ -117,7 +117,7 @@ fn a_keeper_that_was_stopped_publishes_nothing_any_more() {
     let plan = dir.plan("[gateway.a]\nspf = [\"hangs.example\"]\n[gateway.b]\nspf = [\"sound.example\"]\n");
     let (told, heard) = std::sync::mpsc::channel();
     let stock =
-        Stock::new(plan.clone(), Snapshots::default(), Archive::new(&dir.0), Arc::new(SystemTime::now));
+        Stock::new(plan.clone(), Snapshots::default(), Some(Archive::new(&dir.0)), Arc::new(SystemTime::now));
     let keeper = Keeper::start(stock, Odd, move |gateways| told.send(gateways).unwrap()).unwrap();
     let gateways = heard.recv().unwrap();
     let found = |gateways: &Gateways| {
@@ -140,7 +140,7 @@ async fn a_state_directory_that_cannot_be_written_is_no_reason_not_to_serve() {
     let dir = Temporary::new();
     let plan = dir.plan("[gateway.b]\nspf = [\"sound.example\"]\n");
     std::fs::write(dir.0.join("gateways"), "a file").unwrap();
-    let stock = Stock::new(plan, Snapshots::default(), Archive::new(&dir.0), clock());
+    let stock = Stock::new(plan, Snapshots::default(), Some(Archive::new(&dir.0)), clock());
     let (orders, received) = mpsc::channel(1);
     let published = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&published);

@@ -39,7 +39,7 @@ impl Fetch for Table {
 fn stock(dir: &Temporary, plan: &Plan, hour: &Arc<Mutex<u32>>) -> Stock {
     let hour = Arc::clone(hour);
     let clock = Arc::new(move || SystemTime::UNIX_EPOCH + HOUR * (100_000 + *hour.lock().unwrap()));
-    Stock::new(plan.clone(), Snapshots::default(), Archive::new(&dir.0), clock)
+    Stock::new(plan.clone(), Snapshots::default(), Some(Archive::new(&dir.0)), clock)
 }
 
 fn networks(stock: &Stock, gateway: &str) -> Vec<String> {
