@@ -555,11 +555,18 @@ $GENERATE 1-9 h$ A 192.0.2.$
     case(
         "one-family-is-not-void",
         r#"
-spf TXT "v=spf1 a:h1.one-family-is-not-void.test a:h2.one-family-is-not-void.test a:h3.one-family-is-not-void.test a:h4.one-family-is-not-void.test -all"
+spf TXT "v=spf1 a:h1.one-family-is-not-void.test a:h2.one-family-is-not-void.test a:h3.one-family-is-not-void.test a:h4.one-family-is-not-void.test a:h5.one-family-is-not-void.test a:h6.one-family-is-not-void.test -all"
 $GENERATE 1-3 h$ A 192.0.2.$
-h4 AAAA 2001:db8::4
+$GENERATE 4-6 h$ AAAA 2001:db8::$
 "#,
-        To(&["192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32", "2001:db8::4/128"]),
+        To(&[
+            "192.0.2.1/32",
+            "192.0.2.2/32",
+            "192.0.2.3/32",
+            "2001:db8::4/128",
+            "2001:db8::5/128",
+            "2001:db8::6/128",
+        ]),
     ),
     case(
         "cycle",
