@@ -555,11 +555,18 @@ $GENERATE 1-9 h$ A 192.0.2.$
     case(
         "one-family-is-not-void",
         r#"
-spf TXT "v=spf1 a:h1.one-family-is-not-void.test a:h2.one-family-is-not-void.test a:h3.one-family-is-not-void.test a:h4.one-family-is-not-void.test -all"
+spf TXT "v=spf1 a:h1.one-family-is-not-void.test a:h2.one-family-is-not-void.test a:h3.one-family-is-not-void.test a:h4.one-family-is-not-void.test a:h5.one-family-is-not-void.test a:h6.one-family-is-not-void.test -all"
 $GENERATE 1-3 h$ A 192.0.2.$
-h4 AAAA 2001:db8::4
+$GENERATE 4-6 h$ AAAA 2001:db8::$
 "#,
-        To(&["192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32", "2001:db8::4/128"]),
+        To(&[
+            "192.0.2.1/32",
+            "192.0.2.2/32",
+            "192.0.2.3/32",
+            "2001:db8::4/128",
+            "2001:db8::5/128",
+            "2001:db8::6/128",
+        ]),
     ),
     case(
         "cycle",
@@ -676,12 +683,12 @@ ip6 TXT "v=spf1 ip6:2001:db8::/64"
         case(
             "live-own-domain",
             r#"
-spf TXT "v=spf1 exists:%{l}.%{o}.%{h}.live-own-domain.test -all"
-postmaster.own.example.own.example A 127.0.0.2
+spf TXT "v=spf1 include:%{l}.%{o}.%{h}.live-own-domain.test -all"
+postmaster.own.example.own.example TXT "v=spf1 ip4:192.0.2.0/24 -all"
 "#,
             Live(&[]),
         ),
-        &[("192.0.2.1", true), ("2001:db8::1", true)],
+        &[("192.0.2.1", true), ("198.51.100.1", false), ("2001:db8::1", false)],
     ),
     // RFC 7208 appendix A, whose zone is appendix.test.
     case("a1-plus-all", r#"spf TXT "v=spf1 +all""#, Wrong("passes more than a gateway can have")),
@@ -723,12 +730,12 @@ com TXT "v=spf1 a:appendix.test -all"
             "a3-dnsbl-style",
             r#"
 spf TXT "v=spf1 mx:appendix.test include:x.a3-dnsbl-style.test -all"
-x TXT "v=spf1 exists:%{l}.%{o}.x.a3-dnsbl-style.test -all"
-postmaster.own.example.x A 127.0.0.2
+x TXT "v=spf1 exists:%{ir}.%{l}.%{o}.x.a3-dnsbl-style.test -all"
+9.100.51.198.postmaster.own.example.x A 127.0.0.2
 "#,
             Live(&["192.0.2.129/32", "192.0.2.130/32"]),
         ),
-        &[("192.0.2.129", true), ("198.51.100.9", true)],
+        &[("192.0.2.129", true), ("198.51.100.9", true), ("198.51.100.8", false)],
     ),
     // Both must hold, by a double negation; a reverse name never does here.
     case(

@@ -5,8 +5,11 @@
 //! `postmaster@` our own domain and the HELO name is that domain, so that no provider learns who writes to whom. An answer is
 //! kept for the shortest TTL it was made of, from a minute to an hour, an unknown for 5 s, 65,536 of them; the same
 //! question put twice at one time is asked once. It is unknown after 3 s.
+//!
+//! A pass by a term that is too wide for a gateway is unknown too, unless its record was found under a name made of the
+//! client's address: a provider that says `+all` at any other place would open the gate to everyone.
 
-use super::lookup::OneEvaluation;
+use super::lookup::{OneEvaluation, is_too_wide};
 use super::{MAX_TERMS, record};
 use crate::dns::Dns;
 use crate::policy::{Answer, LiveName};
@@ -104,7 +107,7 @@ impl<D: Dns> Live<D> {
         let Some(sender) = &self.sender else { return (Answer::Unknown, UNKNOWN_KEPT) };
         let result = evaluate_sender(&view, &self.config, client, sender, Some(sender.domain())).await;
         let answer = match result.spf_result {
-            SpfResult::Pass if result.trace.is_some_and(|trace| view.is_too_wide(&trace)) => {
+            SpfResult::Pass if result.trace.is_some_and(|trace| is_too_wide(&trace)) => {
                 self.warn(name, "its records pass more than a gateway can have");
                 Answer::Unknown
             }

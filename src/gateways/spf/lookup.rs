@@ -2,12 +2,10 @@
 //! What viaspf asks DNS while it evaluates one name for one client, and what is kept of the answers.
 //!
 //! The evaluation begins at a record of our own, `v=spf1 include:NAME -all`, at our own domain, so that macros in NAME
-//! mean what they mean in an administrator's record; every later question goes to DNS. Names that are the same for every
-//! client are remembered: their records must not pass more than a gateway can have. Reverse names are never asked: `ptr`
+//! mean what they mean in an administrator's record; every later question goes to DNS. Reverse names are never asked: `ptr`
 //! matches no one here, as in an enumeration.
 
-use super::target::{self, Target};
-use super::{MAX_HOSTS, MAX_VOID, record};
+use super::{MAX_HOSTS, MAX_VOID, record, target};
 use crate::dns::{Dns, DnsError, Records};
 use async_trait::async_trait;
 use std::collections::HashSet;
@@ -16,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use viaspf::lookup::{Lookup, LookupError, LookupResult, Name};
-use viaspf::record::DomainSpec;
+use viaspf::record::{DomainSpec, Mechanism};
 use viaspf::trace::{Trace, Tracepoint};
 
 /// One evaluation's view of DNS.
@@ -24,8 +22,6 @@ pub(super) struct OneEvaluation<'a, D> {
     dns: &'a D,
     /// The record that it begins at, until it is asked for.
     first: Mutex<Option<String>>,
-    /// Names whose records are the same for every client, in lower case.
-    fixed: Mutex<HashSet<String>>,
     /// Hosts that are the same for every client, in lower case.
     hosts: Mutex<HashSet<String>>,
     void: AtomicUsize,
@@ -36,14 +32,9 @@ pub(super) struct OneEvaluation<'a, D> {
 impl<'a, D: Dns> OneEvaluation<'a, D> {
     /// An evaluation of `include:` this.
     pub(super) fn of(spec: &DomainSpec, dns: &'a D) -> Self {
-        let fixed = match target::expand(spec, None) {
-            Target::Name(name) => HashSet::from([name.to_ascii_lowercase()]),
-            Target::PerClient | Target::Malformed(_) | Target::Forbidden => HashSet::new(),
-        };
         Self {
             dns,
             first: Mutex::new(Some(format!("v=spf1 include:{spec} -all"))),
-            fixed: Mutex::new(fixed),
             hosts: Mutex::default(),
             void: AtomicUsize::new(0),
             refused: AtomicBool::new(false),
@@ -59,25 +50,6 @@ impl<'a, D: Dns> OneEvaluation<'a, D> {
     /// Whether the records asked for what a gateway cannot be, or for more than they may.
     pub(super) fn refused(&self) -> bool {
         self.refused.load(Ordering::Relaxed)
-    }
-
-    /// Whether an evaluation that ended in a pass was passed by a term that every client meets and that is too wide.
-    pub(super) fn is_too_wide(&self, trace: &Trace) -> bool {
-        let mut open = Vec::new();
-        let mut last = None;
-        for event in &trace.events {
-            if let Tracepoint::ExecuteQuery(name) = &event.tracepoint {
-                open.push(name);
-            } else if let Tracepoint::QueryResult(_) = &event.tracepoint {
-                open.pop();
-            } else if let Tracepoint::EvaluateMechanism(mechanism) = &event.tracepoint {
-                // After the one that matches, nothing is evaluated any more.
-                last = Some((open.last().copied(), mechanism));
-            }
-        }
-        let Some((Some(name), mechanism)) = last else { return false };
-        let fixed = self.fixed.lock().unwrap_or_else(PoisonError::into_inner);
-        fixed.contains(&plain(name).to_ascii_lowercase()) && record::is_too_wide(mechanism, plain(name))
     }
 
     fn seen<T>(&self, records: Result<Records<T>, DnsError>) -> LookupResult<Records<T>> {
@@ -152,10 +124,6 @@ impl<D: Dns> Lookup for OneEvaluation<'_, D> {
         }
         if let Ok(record) = record::read(&records.found) {
             self.add_hosts(record::fixed_hosts(&record, plain(name)));
-            let mut fixed = self.fixed.lock().unwrap_or_else(PoisonError::into_inner);
-            if fixed.contains(&plain(name).to_ascii_lowercase()) {
-                fixed.extend(record::fixed_names(&record, plain(name)));
-            }
         }
         // A name without a record is an error of its own, not a look-up that finds nothing.
         let found = self.found(records, false)?;
@@ -165,6 +133,30 @@ impl<D: Dns> Lookup for OneEvaluation<'_, D> {
     async fn lookup_ptr<'lookup>(&'lookup self, _: IpAddr) -> LookupResult<Vec<Name>> {
         Err(LookupError::NoRecords)
     }
+}
+
+/// Whether an evaluation that ended in a pass was passed by a term that is too wide for a gateway. In a record that was
+/// found under a name made of the client's address, no term is: that record is about this client alone.
+pub(super) fn is_too_wide(trace: &Trace) -> bool {
+    let mut records = Vec::new();
+    let mut next_is_own = false;
+    let mut last = None;
+    for event in &trace.events {
+        if let Tracepoint::EvaluateMechanism(mechanism) = &event.tracepoint {
+            if let Mechanism::Include(include) = mechanism {
+                next_is_own = target::has_address(&include.domain_spec);
+            }
+            // After the one that matches, nothing is evaluated any more.
+            last = Some((mechanism, records.last().copied()));
+        } else if let Tracepoint::EvaluateRedirect(redirect) = &event.tracepoint {
+            next_is_own = target::has_address(&redirect.domain_spec);
+        } else if let Tracepoint::ExecuteQuery(_) = &event.tracepoint {
+            records.push(next_is_own || records.last().copied().unwrap_or_default());
+        } else if let Tracepoint::QueryResult(_) = &event.tracepoint {
+            records.pop();
+        }
+    }
+    last.is_some_and(|(mechanism, is_own)| is_own == Some(false) && record::is_too_wide(mechanism))
 }
 
 /// Without the final dot.

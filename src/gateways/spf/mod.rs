@@ -9,6 +9,7 @@
 //! our own: 4096 networks, no IPv4 network wider than /8 and no IPv6 network wider than /19. An address look-up finds
 //! nothing when the name has neither A nor AAAA; one for a name that is another for each client does not count. `ptr` and the macro `p` never match (RFC 7208 5.5); explanations are not read.
 
+mod growth;
 mod live;
 mod lookup;
 mod outcome;
@@ -44,7 +45,7 @@ pub async fn expand(dns: &impl Dns, name: &str) -> Result<Published, SourceError
         .ok_or_else(|| SourceError::Wrong(format!("{name}: not a name that could stand behind include:")))?;
     match target::expand(&spec, None) {
         Target::Name(root) => {
-            let tree = tree::grow(dns, root).await?;
+            let tree = growth::grow(dns, root).await?;
             outcome::publish(&tree, LiveName::new(name))
         }
         Target::PerClient => Ok(Published {

@@ -94,15 +94,13 @@ pub(super) fn has_empty_prefix(texts: &[Vec<u8>]) -> bool {
     })
 }
 
-/// Whether a mechanism of the record of this domain is wider than a gateway can be.
-pub(super) fn is_too_wide(mechanism: &Mechanism, domain: &str) -> bool {
+/// Whether a mechanism is wider than a gateway can be.
+pub(super) fn is_too_wide(mechanism: &Mechanism) -> bool {
     let (min_v4, min_v6) = MIN_PREFIX;
     let (v4, v6) = prefix_lengths(mechanism);
     match mechanism {
         Mechanism::All => true,
-        Mechanism::Exists(exists) => {
-            matches!(target::expand(&exists.domain_spec, Some(domain)), Target::Name(_))
-        }
+        Mechanism::Exists(exists) => !target::has_address(&exists.domain_spec),
         Mechanism::A(_)
         | Mechanism::Mx(_)
         | Mechanism::Ip4(_)
@@ -125,21 +123,6 @@ fn prefix_lengths(mechanism: &Mechanism) -> (Option<u8>, Option<u8>) {
         Mechanism::Mx(mx) => dual(mx.prefix_len),
         Mechanism::All | Mechanism::Include(_) | Mechanism::Ptr(_) | Mechanism::Exists(_) => (None, None),
     }
-}
-
-/// The records that a record of this domain refers to for every client alike, in lower case.
-pub(super) fn fixed_names(record: &Record, domain: &str) -> Vec<String> {
-    let included = record.directives.iter().filter_map(|directive| match &directive.mechanism {
-        Mechanism::Include(include) => Some(&include.domain_spec),
-        Mechanism::All
-        | Mechanism::A(_)
-        | Mechanism::Mx(_)
-        | Mechanism::Ptr(_)
-        | Mechanism::Ip4(_)
-        | Mechanism::Ip6(_)
-        | Mechanism::Exists(_) => None,
-    });
-    included.chain(&record.redirect).filter_map(|spec| fixed_name(spec, domain)).collect()
 }
 
 /// The hosts that a record of this domain refers to for every client alike, in lower case.

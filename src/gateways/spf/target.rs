@@ -64,6 +64,14 @@ pub(super) fn expand(spec: &DomainSpec, domain: Option<&str>) -> Target {
     }
 }
 
+/// Whether the client's address is part of what a domain-spec comes to, so that it may say something about that address
+/// alone. All other macros come to the same for all clients of a family.
+pub(super) fn has_address(spec: &DomainSpec) -> bool {
+    spec.as_ref().segments.iter().any(|segment| {
+        matches!(segment, MacroStringSegment::MacroExpand(MacroExpand::Macro(found)) if found.kind() == MacroKind::Ip)
+    })
+}
+
 /// The value as the macro wants it: split, reversed, its right-hand parts, escaped.
 fn transformed(wanted: &Macro, value: &str) -> String {
     let mut text = value.to_owned();
