@@ -166,7 +166,7 @@ mod tests {
         let Source::Gateways(gateways) = &com.source else { panic!("{:?}", com.source) };
         let gateways: Vec<_> = gateways.iter().map(|id| policy.gateways().find(*id).unwrap()).collect();
         let names: Vec<&str> = gateways.iter().map(|gateway| &*gateway.name).collect();
-        assert_eq!(names, ["tmes", "filter"]);
+        assert_eq!(names, ["tmes", "filter", "cloud", "other"]);
         assert!(
             gateways[1].addresses.as_ref().unwrap().networks.find([203, 0, 113, 70].into()).is_some(),
             "a line with a comment behind it"

@@ -20,6 +20,8 @@ mod settings;
 mod source;
 mod syntax;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 mod text_or;
 mod tree;

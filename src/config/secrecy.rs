@@ -14,13 +14,17 @@ const SIMILAR: f64 = 0.85;
 
 /// Whether a key is one of those below which secrets stand, or looks like one.
 pub(super) fn is_secret(key: &str) -> bool {
+    // What is much shorter or longer is not that similar.
+    if !(3..=12).contains(&key.len()) {
+        return false;
+    }
     let key = key.to_lowercase();
     SECRET.iter().any(|secret| strsim::jaro_winkler(&key, secret) >= SIMILAR)
 }
 
 /// For each line with something to hide, ascending: its number from 0, and from which octet on it is hidden.
 pub(super) fn hidden_parts(content: &str) -> Vec<(usize, usize)> {
-    let mut region = Region::Outside;
+    let mut region = Region::Outside { after_secret: false };
     let mut hidden = Vec::new();
     for (number, line) in content.split('\n').enumerate() {
         if let Some(from) = region.next(line) {
@@ -32,8 +36,8 @@ pub(super) fn hidden_parts(content: &str) -> Vec<(usize, usize)> {
 
 /// Where the lines are.
 enum Region {
-    /// Where no secrets stand.
-    Outside,
+    /// Where no secrets stand, unless the statement before holds one and goes on: a bracket may be missing.
+    Outside { after_secret: bool },
     /// In the table of a header.
     Table,
     /// In a value that has this many brackets open.
@@ -45,25 +49,34 @@ impl Region {
     fn next(&mut self, line: &str) -> Option<usize> {
         let start = line.len() - line.trim_start().len();
         if let Some(keys) = table_name(&line[start..]) {
+            // No name has an equals sign in it: where there is one, two lines have become one.
+            if let Some(equals) = line.find('=').filter(|&at| !line[..at].contains('#')) {
+                *self = Self::Table;
+                return Some(equals + 1);
+            }
             let end = line.find(']').map_or(line.len(), |end| end + 1);
             let parts: Vec<&str> = keys.split('.').map(bare).collect();
             let secret = parts.len() > 2 && parts[2..].iter().any(|key| is_secret(key));
-            *self = if secret { Self::Table } else { Self::Outside };
+            *self = if secret { Self::Table } else { Self::Outside { after_secret: false } };
             return (secret && !line[end..].trim().is_empty()).then_some(end);
         }
         let from = match *self {
-            Self::Outside => {
-                let from = after_secret_key(line)?;
-                let open = open_brackets(&line[from..], 0);
-                if open > 0 {
-                    *self = Self::Value(open);
+            Self::Outside { after_secret } => match after_secret_key(line) {
+                Some(from) => {
+                    let open = open_brackets(&line[from..], 0);
+                    *self = if open > 0 { Self::Value(open) } else { Self::Outside { after_secret: true } };
+                    from
                 }
-                from
-            }
+                None if after_secret && !begins_statement(line) => start,
+                None => {
+                    *self = Self::Outside { after_secret: false };
+                    return None;
+                }
+            },
             Self::Table => start,
             Self::Value(open) => {
                 let open = open_brackets(line, open);
-                *self = if open > 0 { Self::Value(open) } else { Self::Outside };
+                *self = if open > 0 { Self::Value(open) } else { Self::Outside { after_secret: true } };
                 start
             }
         };
@@ -87,6 +100,12 @@ fn table_name(line: &str) -> Option<&str> {
     })
 }
 
+/// `key = ...`.
+fn begins_statement(line: &str) -> bool {
+    let key = line.split_once('=').map_or("", |(key, _)| key.trim());
+    !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || "-_. \"'".contains(c))
+}
+
 fn bare(key: &str) -> &str {
     key.trim().trim_matches(['"', '\''])
 }
@@ -98,15 +117,12 @@ fn after_secret_key(line: &str) -> Option<usize> {
     while let Some(begin) = line[at..].find(word).map(|begin| at + begin) {
         let end = line[begin..].find(|c| !word(c)).map_or(line.len(), |length| begin + length);
         let before = line[..begin].chars().next_back().filter(|c| matches!(c, '"' | '\''));
-        let mut rest = &line[end..];
-        if let Some(quote) = before {
-            match rest.strip_prefix(quote) {
-                Some(after) => rest = after,
-                None => rest = "",
-            }
-        }
-        if rest.trim_start().starts_with(['=', '.']) && is_secret(&line[begin..end]) {
-            return Some(line.len() - rest.trim_start().len() + 1);
+        let closed = before.map(|quote| line[end..].strip_prefix(quote));
+        let rest = closed.flatten().unwrap_or(&line[end..]).trim_start();
+        // In quotes that are not closed, `header.txt` is the name of a file.
+        let dot = rest.starts_with('.') && closed != Some(None);
+        if (rest.starts_with('=') || dot) && is_secret(&line[begin..end]) {
+            return Some(line.len() - rest.len() + 1);
         }
         at = end;
     }
@@ -143,7 +159,7 @@ fn is_harmless(part: &str) -> bool {
                 return false;
             }
             rest = after;
-            assigned = false;
+            (key, assigned) = ("", false);
         } else if c.is_ascii_alphanumeric() || c == '_' {
             let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
             key = &rest[..end];
@@ -197,6 +213,7 @@ mod tests {
             "[gateway.a.header]\nname = [\"S3CRET\"]",
             "[gateway.a.header]\nS3CRET",
             "[gateway.a.header\nvalue = \"S3CRET\"",
+            "[gateway.a.healue = \"S3CRET\"",
             "[gateway.a.header.value]\ntext = \"S3CRET\"",
             "gateway.a.header.value = \"S3CRET\"",
             "gateway.a.header = { name = \"X-Id\", value = \"S3CRET\" }",
@@ -206,6 +223,7 @@ mod tests {
             "[gateway.a]\nheader = {\n  name = \"X-Id\",\n  value = [\"S3CRET\",\n \"S3CRET\"] }",
             "[gateway.a]\nheader.value = \"S3CRET\"",
             "[gateway.a]\nvaule = \"S3CRET\"",
+            "[gateway.a]\nheader.value\n\n\"S3CRET\",\n\"S3CRET\"\n]",
             "[gateway.a]\nsecret = \"S3CRET\"",
             "[gateway]\na = { networks = [\"192.0.2.1\"], header = { value = \"S3CRET\" } }",
             "[gateway.a.header]\nvalue = { file = \"a\", text = \"S3CRET\" }",

@@ -217,7 +217,7 @@ fn worded(text: &Text, error: &Error, span: &Range<usize>) -> Problem {
         let value = line[start..start + length].trim();
         at = begin + start..begin + start + value.len();
         let value = value.trim_matches(['"', '\'', '\u{201c}', '\u{201d}']);
-        let help = if text.hides(at.start) {
+        let help = if text.hides(at.start) || text.hides(at.end) {
             "write a quote before and after it".to_owned()
         } else {
             format!("write \"{}\"", crate::mail::Escaped(value.as_bytes()))

@@ -6,6 +6,7 @@ use super::gateway::is_among;
 use super::preset::Preset;
 use crate::config::file;
 use crate::config::placed::Placed;
+use crate::config::providers::Region;
 use crate::config::table::Table;
 use crate::config::wording::{header, quoted};
 use crate::config::words::{self, AnyOrAll, Factor};
@@ -82,7 +83,7 @@ impl Check<'_> {
     /// Says which names no MTA will ever tell of this provider's certificate.
     pub(super) fn alternative_names(&mut self, list: &Placed<Vec<Placed<String>>>, preset: &Preset<'_>) {
         for written in list.iter() {
-            let known = preset.region.into_iter().flat_map(|region| region.alternative_names());
+            let known = preset.region.into_iter().flat_map(Region::alternative_names);
             if known.into_iter().any(|name| name.eq_ignore_ascii_case(written)) {
                 let what = format!(
                     "{} is an alternative name in this provider's certificate, and no MTA tells those to a milter",

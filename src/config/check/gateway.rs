@@ -72,7 +72,8 @@ impl Check<'_> {
         }
         let certificate = match patterns {
             Some(patterns) => patterns,
-            None if uses_certificate(require) => preset.certificate(),
+            // Only where a certificate is asked for by name: "any" is any of what is written.
+            None if require != Require::Any && uses_certificate(require) => preset.certificate(),
             None => Vec::new(),
         };
         if uses_certificate(require) && !certificate.is_empty() {
@@ -200,8 +201,8 @@ impl Check<'_> {
 
     fn note_on_certificates(&mut self, name: &Placed<String>, has: &Has<'_>) {
         let what = "the MTA tells only the common name of a certificate, and only if it trusts who signed it";
-        let help = "Postfix: `smtpd_tls_ask_ccert = yes` and a `smtpd_tls_CAfile`; Sendmail: `{verify}` and \
-                    `{cert_subject}` among the milter's macros";
+        let help =
+            "Postfix needs `smtpd_tls_ask_ccert = yes` and a `smtpd_tls_CAfile`, Sendmail a `confCACERT`";
         match has.certificate {
             Some(list) => self.note(list, what, help),
             None => self.note(name, what, help),
