@@ -25,16 +25,22 @@ const MAX_LINE: usize = 4096;
 /// `lines` are the values of the message's `Received` lines from the top, without our MTA's own, so that the first is from the host
 /// that is our MTA's client. The caller knows that host to be the gateway. `trusted` tells the gateway's own addresses; private
 /// ones are taken for hops within it.
+///
+/// A provider whose inner hops have public addresses that it does not publish as its own, as Microsoft's have, seems to
+/// be its own client. Of a client that calls itself by its address, Exim writes what other servers write of one that
+/// only says so; that is not told apart, and so is nothing.
 pub fn original_client<'a>(
     lines: impl Iterator<Item = &'a [u8]>,
     trusted: impl Fn(IpAddr) -> bool,
 ) -> Option<IpAddr> {
     for line in lines.take(MAX_LINES) {
-        match Origin::of(&line[..line.len().min(MAX_LINE)]) {
-            Origin::Client(address) if trusted(address) || is_private(address) => {}
-            Origin::Client(address) => return Some(address),
-            Origin::WithinHost => {}
+        let address = match Origin::of(&line[..line.len().min(MAX_LINE)]) {
+            Origin::Client(address) => address,
+            Origin::WithinHost => continue,
             Origin::Unclear => return None,
+        };
+        if !trusted(address) && !is_private(address) {
+            return Some(address);
         }
     }
     None
@@ -164,22 +170,24 @@ impl<'a> FromClause<'a> {
 
 /// By which protocol the message came: the word behind the first `with`, empty if there is none. Nothing when the rest of the line
 /// says `by` or `from` again, and so is no rest.
-fn way_of<'a>(mut tokens: Tokens<'a>) -> Option<&'a [u8]> {
+fn way_of(mut tokens: Tokens<'_>) -> Option<&[u8]> {
     let mut way = None;
     while let Some(token) = tokens.next() {
-        match token {
+        let word = match token {
+            Token::Word(word) => word,
+            Token::Comment(_) => continue,
             Token::Broken => return None,
-            Token::Comment(_) => {}
-            Token::Word(word) if is_clause(word) => return None,
-            Token::Word(word) if way.is_none() && word.eq_ignore_ascii_case(b"with") => {
-                way = Some(match tokens.next() {
-                    Some(Token::Word(protocol)) if is_clause(protocol) => return None,
-                    Some(Token::Word(protocol)) => protocol.strip_suffix(b";").unwrap_or(protocol),
-                    Some(Token::Broken) => return None,
-                    Some(Token::Comment(_)) | None => b"",
-                });
-            }
-            Token::Word(_) => {}
+        };
+        if is_clause(word) {
+            return None;
+        }
+        if way.is_none() && word.eq_ignore_ascii_case(b"with") {
+            way = Some(match tokens.next() {
+                Some(Token::Word(protocol)) if is_clause(protocol) => return None,
+                Some(Token::Word(protocol)) => protocol.strip_suffix(b";").unwrap_or(protocol),
+                Some(Token::Broken) => return None,
+                Some(Token::Comment(_)) | None => b"",
+            });
         }
     }
     Some(way.unwrap_or_default())
@@ -216,7 +224,7 @@ impl Remark {
     }
 }
 
-/// Whether a comment begins with what the client said: `HELO x`, `EHLO x` (qmail, CommuniGate, James), `helo=x`, `port=1 helo=x`
+/// Whether a comment begins with what the client said: `HELO x`, `EHLO x` (qmail and others), `helo=x`, `port=1 helo=x`
 /// (Exim), or goes on about the connection, which Symantec's cloud puts behind the address.
 fn is_claim(text: &[u8]) -> bool {
     let begins = |word: &[u8]| text.len() >= word.len() && text[..word.len()].eq_ignore_ascii_case(word);

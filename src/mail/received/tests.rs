@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! Lines as mail servers and gateways write them, lines as attackers would, and that nothing below the gateway's lines
-//! matters. The gateway is 192.0.2.0/24 and 2001:db8:1::/48 throughout.
+//! matters. The gateway is 192.0.2.0/24 and `2001:db8:1::/48` throughout.
 
 use super::*;
 use proptest::prelude::*;
