@@ -119,13 +119,21 @@ pub fn headers(
     })
 }
 
-/// Decisions about recipients whom the message will be delivered to or held for, and whose domains look at headers.
+/// Decisions about recipients whom the message will be delivered to or held for, and whose domains look at headers;
+/// of several in a row that cannot but come to the same, the first.
 fn looked_at<'a>(
     recipients: &'a [&'a Decision],
 ) -> impl Iterator<Item = (&'a Decision, &'a Arc<DomainPolicy>)> {
     let staying = recipients.iter().filter(|decision| decision.applied != Verdict::Discard);
     let listed = staying.filter_map(|decision| Some((*decision, decision.domain.as_ref()?)));
-    listed.filter(|(_, domain)| domain.mode > Mode::Inactive)
+    let mut last: Option<(&Decision, &Arc<DomainPolicy>)> = None;
+    listed.filter(|(_, domain)| domain.mode > Mode::Inactive).filter(move |&(decision, domain)| {
+        let same = last.is_some_and(|(before, its_domain)| {
+            Arc::ptr_eq(its_domain, domain) && before.candidates == decision.candidates
+        });
+        last = Some((decision, domain));
+        !same
+    })
 }
 
 /// The decision when none came in time: `not-ready`, in the recipient's own mode.

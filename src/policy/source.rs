@@ -18,6 +18,13 @@ pub(super) struct Candidate {
     shown: Shown,
 }
 
+impl PartialEq for Candidate {
+    /// Whether it is the very same gateway, and shows the same.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.gateway, &other.gateway) && self.shown == other.shown
+    }
+}
+
 impl Candidate {
     fn answer(&self) -> Answer {
         self.shown.answer(self.gateway.require)
