@@ -4,6 +4,8 @@
 
 #[path = "common/mod.rs"]
 mod common;
+#[path = "reputation/decisions.rs"]
+mod decisions;
 #[path = "reputation/names.rs"]
 mod names;
 #[path = "reputation/support.rs"]
