@@ -156,7 +156,10 @@ fn decide(c: &mut Criterion) {
     let mut facts = HeaderFacts::default();
     (0..8).for_each(|_| facts.note(b"Received", b"from a by b", policy.watch()));
     let accepted = policy::recipient(&policy, &deliverers[0], &recipients[0], &Answers::default());
-    group.bench_function("headers", |b| b.iter(|| policy::headers(&policy, &[&accepted], black_box(&facts))));
+    let answers = Answers::default();
+    group.bench_function("headers", |b| {
+        b.iter(|| policy::headers(&policy, &[&accepted], black_box(&facts), &answers));
+    });
     group.finish();
 }
 

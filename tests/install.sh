@@ -1,14 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Installs what the tests need beside Rust, on Debian 12 or Ubuntu: Postfix and some tools as packages, and
-# Sendmail, whose package conflicts with Postfix's, unpacked into a directory of its own.
+# Installs what the tests need beside Rust, on Debian 12 or Ubuntu: Postfix and some tools as packages, and two more
+# programs unpacked into directories of their own: Sendmail, whose package conflicts with Postfix's, and the name server
+# named, whose package would start it and confine it to the system's directories.
 # What is there already is left alone. Nothing is started, and /etc/postfix is not touched.
 #
 #   POSTERN_SENDMAIL_ROOT   where Sendmail is unpacked (/var/tmp/postern-sendmail)
+#   POSTERN_NAMED_ROOT      where named is unpacked (/var/tmp/postern-named)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=${POSTERN_SENDMAIL_ROOT:-/var/tmp/postern-sendmail}
 sendmail=$root/usr/libexec/sendmail/sendmail
+named_root=${POSTERN_NAMED_ROOT:-/var/tmp/postern-named}
+named=$named_root/usr/sbin/named
 
 # package:file it brings, perhaps with a wildcard
 wanted=(
@@ -22,6 +26,7 @@ wanted=(
     libmilter-dev:/usr/include/libmilter/mfapi.h
     man-db:/usr/bin/man
     bsdutils:/usr/bin/script
+    bind9-utils:/usr/bin/dnssec-signzone
 )
 
 as_root() {
@@ -54,29 +59,45 @@ if [ ${#missing[@]} -gt 0 ]; then
     install_packages "${missing[@]}"
 fi
 
-if [ ! -x "$sendmail" ]; then
-    echo "install.sh: unpacking Sendmail into $root"
+# unpack DIRECTORY PACKAGE...
+unpack() {
+    local into=$1 package
+    shift
+    echo "install.sh: unpacking $* into $into"
     update_once
     fresh=$(mktemp -d)
     trap 'rm -rf "$fresh"' EXIT
     chmod 755 "$fresh"
-    (cd "$fresh" && apt-get -qq download sendmail-bin sendmail-cf 2>/dev/null)
-    mkdir -p "$root"
+    (cd "$fresh" && apt-get -qq download "$@" 2>/dev/null)
+    mkdir -p "$into"
     for package in "$fresh"/*.deb; do
-        dpkg -x "$package" "$root"
+        dpkg -x "$package" "$into"
     done
+    rm -rf "$fresh"
+}
+
+# install_libraries PACKAGE PROGRAM: what the program was built with, none of which conflicts with anything or starts.
+install_libraries() {
+    local libraries
+    ldd "$2" | grep -q 'not found' || return 0
+    update_once
+    libraries=$(apt-cache depends "$1" | sed -n 's/^ *Depends: \(lib[a-z0-9.+-]*\|[a-z0-9]*-libs\)$/\1/p')
+    echo "install.sh: installing the libraries of $1"
+    # shellcheck disable=SC2086 # a list of package names
+    install_packages $libraries
+}
+
+if [ ! -x "$sendmail" ]; then
+    unpack "$root" sendmail-bin sendmail-cf
     # The program is set-group-id, for which the loader would ignore the shim below.
     chmod g-s "$sendmail"
 fi
+install_libraries sendmail-bin "$sendmail"
 
-# The libraries it was built with, none of which conflicts with anything.
-if ldd "$sendmail" | grep -q 'not found'; then
-    update_once
-    libraries=$(apt-cache depends sendmail-bin | sed -n 's/^ *Depends: \(lib[a-z0-9.+-]*\)$/\1/p')
-    echo "install.sh: installing Sendmail's libraries"
-    # shellcheck disable=SC2086 # a list of package names
-    install_packages $libraries
+if [ ! -x "$named" ]; then
+    unpack "$named_root" bind9
 fi
+install_libraries bind9 "$named"
 
 if [ ! "$root/shim.so" -nt "$here/mta/shim.c" ]; then
     gcc -shared -fPIC -O2 -o "$root/shim.so" "$here/mta/shim.c"

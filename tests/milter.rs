@@ -3,6 +3,8 @@
 //! edits, and what happens to peers that are slow, silent, hostile or gone.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)] // A test that fails here says so.
 
+#[path = "milter/factors.rs"]
+mod factors;
 #[path = "milter/libmilter.rs"]
 mod libmilter;
 #[path = "milter/limits.rs"]

@@ -77,10 +77,27 @@ fn every_example_is_accepted() {
     }
 }
 
+/// An example with the keys that are commented out in it: what they name would have to be there, or be kept from others.
+fn uncommented(text: &str) -> String {
+    let is_key = |line: &str| {
+        let key = line.split_once(" = ").map(|(key, _)| key);
+        key.is_some_and(|key| key.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'.')))
+    };
+    let line = |line| match str::strip_prefix(line, "# ") {
+        Some(rest) if is_key(rest) => rest,
+        Some(_) | None => line,
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn the_full_example_shows_every_key() {
+    let full = as_json(&uncommented(&fs::read_to_string("examples/full.toml").unwrap()));
+    let validator = jsonschema::validator_for(&postern::config::schema()).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&full).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
     let mut shown = HashSet::new();
-    keys(&as_json(&fs::read_to_string("examples/full.toml").unwrap()), &mut shown);
+    keys(&full, &mut shown);
     let mut known = HashSet::new();
     properties(&postern::config::schema(), &mut known);
     let missing: Vec<&String> = known.difference(&shown).collect();
@@ -93,6 +110,7 @@ fn keys(value: &Value, found: &mut HashSet<String>) {
         found.insert(key.clone());
         keys(value, found);
     }
+    value.as_array().into_iter().flatten().for_each(|element| keys(element, found));
 }
 
 /// All keys that a schema knows.
@@ -103,6 +121,7 @@ fn properties(schema: &Value, found: &mut HashSet<String>) {
         }
         properties(member, found);
     }
+    schema.as_array().into_iter().flatten().for_each(|member| properties(member, found));
 }
 
 #[test]
@@ -131,6 +150,18 @@ fn what_is_no_configuration_is_refused() {
         "milter.listen = [\"a\"]\nreply.not-ready.text = \"gr\u{fc}n\"",
         "milter.listen = [\"a\"]\nreply.passed.code = 550",
         "milter.listen = [\"a\"]\nloop.id = \"a b\"",
+        "milter.listen = [\"a\"]\ndns.servers = []",
+        "milter.listen = [\"a\"]\nreputation.dnsbl = [{ weight = 2 }]",
+        "milter.listen = [\"a\"]\nreputation.dnsbl = [{ zone = \"a.example\", weight = 0 }]",
+        "milter.listen = [\"a\"]\nreputation.reverse_name = \"maybe\"",
+        "milter.listen = [\"a\"]\ngateway.a.header = { name = \"X-Id\", value = \"secret\" }",
+        "milter.listen = [\"a\"]\ngateway.a = { spf = [\"a.example\"], header = { name = \"X-Id\" } }",
+        "milter.listen = [\"a\"]\ngateway.a = { spf = [\"a.example\"], require = \"some\" }",
+        "milter.listen = [\"a\"]\ngateway.a = { spf = [\"a.example\"], require = [\"name\"] }",
+        "milter.listen = [\"a\"]\ngateway.a = { spf = [\"a.example\"], behind = \"reject\" }",
+        "milter.listen = [\"a\"]\ngateway.a = { spf = [\"a.example\"], max_shrink = 101 }",
+        "milter.listen = [\"a\"]\ngateway.a = { feed = { url = \"http://a.example/\" } }",
+        "milter.listen = [\"a\"]\ngateway.a = { feed = [{ format = \"json\" }] }",
     ] {
         assert!(!validator.is_valid(&as_json(bad)), "accepted: {bad}");
     }

@@ -8,6 +8,8 @@ mod common;
 mod limits;
 #[path = "service/log.rs"]
 mod log;
+#[path = "service/refresh.rs"]
+mod refresh;
 #[path = "service/reload.rs"]
 mod reload;
 #[path = "service/session.rs"]

@@ -8,9 +8,10 @@ use indymilter::message::{self, Message};
 use libfuzzer_sys::fuzz_target;
 use postern::gate::Gate;
 use postern::listen::{Drain, Peer};
-use postern::mail::{DomainPattern, DomainTable, Network};
+use postern::mail::{CertificatePattern, DomainPattern, DomainTable, Network, Secret};
 use postern::policy::{
-    DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, Policy, Replies, Reputation, Source, Unlisted, Verdict, Verdicts,
+    DomainPolicy, Gateway, Gateways, HeaderFactor, Internal, LoopRule, Mode, Policy, Replies, Reputation, Require,
+    ReverseRule, Source, Unlisted, Verdict, Verdicts,
 };
 use std::sync::{Arc, LazyLock};
 use tokio::io::AsyncWriteExt;
@@ -19,7 +20,16 @@ use tokio::net::UnixStream;
 static GATE: LazyLock<Arc<Gate>> = LazyLock::new(|| {
     let network = Network::parse("192.0.2.0/24").unwrap().network;
     let mut gateways = Gateways::default();
-    let gateway = gateways.add(Gateway::by_networks("seg", [network].into_iter().collect()));
+    let networks = || [network].into_iter().collect();
+    let gateway = gateways.add(Gateway::by_networks("seg", networks()));
+    // The last domain's gateway has every factor, and is looked behind.
+    let full = gateways.add(Gateway {
+        certificate: [CertificatePattern::parse("*.seg.example").unwrap()].into(),
+        header: Some(HeaderFactor { name: "X-Id".into(), secrets: [Secret::new(*b"secret")].into() }),
+        require: Require::All { address: true, certificate: true, header: true },
+        behind: Some(Verdict::Tag),
+        ..Gateway::by_networks("full", networks())
+    });
     let mut table = DomainTable::default();
     let verdicts = [Verdict::Reject, Verdict::Quarantine, Verdict::Discard, Verdict::Tag, Verdict::Defer];
     for (name, source) in ["a.example", "b.example", "c.example", "d.example", "*.e.example"].into_iter().zip(verdicts) {
@@ -27,7 +37,7 @@ static GATE: LazyLock<Arc<Gate>> = LazyLock::new(|| {
         let domain = DomainPolicy {
             pattern: pattern.clone(),
             mode: Mode::Enforce,
-            source: Source::Gateways(vec![gateway]),
+            source: Source::Gateways(vec![if name == "*.e.example" { full } else { gateway }]),
             directories: Vec::new(),
             subaddress: "+".into(),
             verdicts: Verdicts { source, ..Verdicts::default() },
@@ -36,7 +46,8 @@ static GATE: LazyLock<Arc<Gate>> = LazyLock::new(|| {
         table.insert(pattern, Arc::new(domain));
     }
     let loops = LoopRule { id: "mx.example".into(), max_passes: 2, max_received: 3 };
-    Arc::new(Gate::new(Policy::new(Internal::default(), Unlisted::default(), table, gateways, loops, Reputation::default())))
+    let reputation = Reputation { threshold: 1, reverse: ReverseRule::Confirmed };
+    Arc::new(Gate::new(Policy::new(Internal::default(), Unlisted::default(), table, gateways, loops, reputation)))
 });
 
 /// The first octet chooses: raw octets, or packets cut out of them (a letter, a length octet, the content).

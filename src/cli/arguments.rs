@@ -103,6 +103,10 @@ pub struct TryOptions {
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub auth: Option<String>,
 
+    /// The common name of the client's TLS certificate, trusted by the MTA
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub certificate: Option<String>,
+
     /// A header line before those of MESSAGE; repeat it for several
     #[arg(long, value_name = "NAME: VALUE", value_parser = header_line)]
     pub header: Vec<HeaderLine>,

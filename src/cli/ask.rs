@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 /// Tries a message: 0 when it would be accepted or tagged for all recipients, 1 when not, 2 when nothing can be said.
 pub(super) fn ask(config: &Path, options: TryOptions) -> io::Result<ExitCode> {
-    let TryOptions { client, rcpt, mail, helo, auth, header, live, json, message } = options;
+    let TryOptions { client, rcpt, mail, helo, auth, certificate, header, live, json, message } = options;
     let mut content = match message.as_deref().map(read).transpose() {
         Ok(content) => content.unwrap_or_default(),
         Err(complaint) => {
@@ -23,7 +23,8 @@ pub(super) fn ask(config: &Path, options: TryOptions) -> io::Result<ExitCode> {
         }
     };
     content.headers.splice(..0, header);
-    let question = Question { client, helo, login: auth, sender: mail, recipients: rcpt, content };
+    let question =
+        Question { client, helo, login: auth, certificate, sender: mail, recipients: rcpt, content };
     match live {
         Some(server) => live::ask(&server, &question, message.is_none(), json),
         None => decide(config, &question, json),
@@ -31,7 +32,7 @@ pub(super) fn ask(config: &Path, options: TryOptions) -> io::Result<ExitCode> {
 }
 
 fn decide(config: &Path, question: &Question, json: bool) -> io::Result<ExitCode> {
-    let Assembled { problems, outcome, found: _ } = assemble::assemble(config);
+    let Assembled { problems, outcome, .. } = assemble::assemble(config);
     let Some((_, policy)) = outcome else {
         super::print_problems(&problems);
         return Ok(ExitCode::from(FAILED));

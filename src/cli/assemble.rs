@@ -4,7 +4,7 @@
 
 use crate::config::{self, Config, Problem, Problems, ReadError, is_loop_id};
 use crate::directories::{self, Loaded};
-use crate::gateways;
+use crate::gateways::{Archive, Plan, Snapshots, label};
 use crate::mail::DomainTable;
 use crate::policy::{DomainPolicy, GatewayId, Gateways, LoopRule, Policy, Source};
 use std::collections::HashMap;
@@ -20,6 +20,10 @@ pub struct Assembled {
     pub outcome: Option<(Config, Policy)>,
     /// Whether there is a configuration file at all.
     pub found: bool,
+    /// How its gateways are put together.
+    pub plan: Plan,
+    /// What was kept of their sources.
+    pub snapshots: Snapshots,
 }
 
 /// Reads the configuration file at `path` and every file that it names.
@@ -30,16 +34,39 @@ pub fn assemble(path: &Path) -> Assembled {
         Err(ReadError::Missing) => (None, false),
         Err(_) => (None, true),
     };
+    let (mut plan, mut snapshots) = (Plan::default(), Snapshots::default());
     let outcome = config.map(|config| {
-        let policy = policy(&config, &mut problems);
+        plan = Plan::read(&config.gateways, &mut problems);
+        snapshots = kept(&config, &plan, &mut problems);
+        let policy = policy(&config, plan.compose(&snapshots), &mut problems);
         (config, policy)
     });
     problems.sort();
     let outcome = outcome.filter(|_| !problems.has_errors());
-    Assembled { problems, outcome, found }
+    Assembled { problems, outcome, found, plan, snapshots }
 }
 
-fn policy(config: &Config, problems: &mut Problems) -> Policy {
+/// What is kept on disk of the gateways' sources; nothing is fine, and what is damaged is as if it was not there.
+fn kept(config: &Config, plan: &Plan, problems: &mut Problems) -> Snapshots {
+    let archive = Archive::new(&config.state_dir);
+    let mut snapshots = Snapshots::default();
+    for (source, shared) in plan.sources() {
+        match archive.read(source) {
+            Ok(Some(snapshot)) => drop(snapshots.insert(source.clone(), snapshot)),
+            Ok(None) => {}
+            Err(error) => {
+                let place = shared.gateways.first().and_then(|place| config.gateways.get(*place));
+                let Some(gateway) = place else { continue };
+                let what = format!("what was kept of `{}` cannot be used: {error}", label(source));
+                let help = "its addresses are unknown until it answers, and clients that may be its own are deferred";
+                problems.push(Problem::warning(gateway.place.clone(), what).help(help));
+            }
+        }
+    }
+    snapshots
+}
+
+fn policy(config: &Config, gateways: Gateways, problems: &mut Problems) -> Policy {
     let Config {
         state_dir: _,
         milter: _,
@@ -47,16 +74,14 @@ fn policy(config: &Config, problems: &mut Problems) -> Policy {
         reputation,
         internal,
         unlisted,
-        gateways,
+        providers: _,
+        gateways: _,
         directories,
         domains,
         loops,
     } = config;
-    let mut loaded = Gateways::default();
-    let gateways: HashMap<Arc<str>, GatewayId> = gateways
-        .iter()
-        .map(|gateway| (Arc::clone(&gateway.name), loaded.add(gateways::load(gateway, problems))))
-        .collect();
+    let places: HashMap<Arc<str>, GatewayId> =
+        gateways.places().map(|(id, gateway)| (Arc::clone(&gateway.name), id)).collect();
     let directories: HashMap<Arc<str>, Loaded> = directories
         .iter()
         .map(|directory| (Arc::clone(&directory.name), directories::load(directory, problems)))
@@ -83,7 +108,7 @@ fn policy(config: &Config, problems: &mut Problems) -> Policy {
         let source = match source {
             config::Source::Any => Source::Any,
             config::Source::Gateways(names) => {
-                Source::Gateways(names.iter().filter_map(|name| gateways.get(name).copied()).collect())
+                Source::Gateways(names.iter().filter_map(|name| places.get(name).copied()).collect())
             }
         };
         let domain = DomainPolicy {
@@ -98,7 +123,7 @@ fn policy(config: &Config, problems: &mut Problems) -> Policy {
         table.insert(pattern.clone(), Arc::new(domain));
     }
     let loops = loop_rule(loops, problems);
-    Policy::new(internal.clone(), unlisted.clone(), table, loaded, loops, reputation.rule())
+    Policy::new(internal.clone(), unlisted.clone(), table, gateways, loops, reputation.rule())
 }
 
 fn loop_rule(loops: &config::Loops, problems: &mut Problems) -> LoopRule {
@@ -165,7 +190,7 @@ mod tests {
         let Source::Gateways(gateways) = &com.source else { panic!("{:?}", com.source) };
         let gateways: Vec<_> = gateways.iter().map(|id| policy.gateways().find(*id).unwrap()).collect();
         let names: Vec<&str> = gateways.iter().map(|gateway| &*gateway.name).collect();
-        assert_eq!(names, ["tmes", "filter"]);
+        assert_eq!(names, ["tmes", "filter", "cloud", "other"]);
         assert!(
             gateways[1].addresses.as_ref().unwrap().networks.find([203, 0, 113, 70].into()).is_some(),
             "a line with a comment behind it"

@@ -125,7 +125,7 @@ impl CaseFile {
     }
 
     fn question(&self, written: Written) -> Result<Question, Problem> {
-        let Written { client, rcpt, mail, helo, auth, headers, message, .. } = written;
+        let Written { client, rcpt, mail, helo, auth, certificate, headers, message, .. } = written;
         let recipient =
             |text: &Spanned<String>| Address::recipient(text.get_ref()).map_err(|why| self.wrong(text, why));
         let recipients: Vec<Address> = rcpt.texts().iter().map(recipient).collect::<Result<_, _>>()?;
@@ -144,6 +144,7 @@ impl CaseFile {
             client: client.get_ref().parse().map_err(|why| self.wrong(&client, why))?,
             helo,
             login: auth,
+            certificate,
             sender,
             recipients,
             content,
@@ -230,6 +231,7 @@ struct Written {
     mail: Option<String>,
     helo: Option<String>,
     auth: Option<String>,
+    certificate: Option<String>,
     #[serde(default)]
     headers: Vec<Spanned<String>>,
     message: Option<Spanned<String>>,

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 /// Checks; 0 when the configuration can be used, 1 when it cannot, 2 when there is none.
 pub(super) fn check(config: &Path, json: bool) -> io::Result<ExitCode> {
-    let Assembled { problems, outcome, found } = assemble::assemble(config);
+    let Assembled { problems, outcome, found, .. } = assemble::assemble(config);
     if json {
         output::print_json(&problems)?;
     } else {

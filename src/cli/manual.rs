@@ -93,6 +93,10 @@ pub(super) const RUN: Manual = Manual(&[
                 "reads the configuration and every file it names again; unless all of it is right, nothing changes",
             ),
             (
+                "SIGUSR1",
+                "asks for all that gateways publish now, or for what is named in STATE_DIR/refresh.json",
+            ),
+            (
                 "SIGTERM, SIGINT",
                 "stop accepting connections, let messages under way finish within drain_timeout, and end; a second \
                  one ends at once",
@@ -104,6 +108,11 @@ pub(super) const RUN: Manual = Manual(&[
         parts: &[List(&[
             CONFIGURATION,
             ("STATE_DIR/postern.pid", "the process id, for kill -HUP where there is no systemd"),
+            (
+                "STATE_DIR/gateways/",
+                "what gateways have published last, so that a start without DNS enforces; what no gateway uses any \
+                 more goes after 30 days",
+            ),
         ])],
     },
     Section {
@@ -189,6 +198,7 @@ pub(super) const TEST: Manual = Manual(&[
                 ("mail", "the envelope sender; without it, the null sender"),
                 ("helo", "the name that the client says in HELO"),
                 ("auth", "the name that the client has logged in with"),
+                ("certificate", "the common name of the client's TLS certificate, trusted by the MTA"),
                 ("headers", "a list of header lines, each \"Name: value\""),
                 ("message", "a file with further header lines, relative to the file of the cases"),
             ]),

@@ -13,6 +13,8 @@ pub(super) struct Question {
     pub(super) client: ClientAddress,
     pub(super) helo: Option<String>,
     pub(super) login: Option<String>,
+    /// The common name of a certificate that the MTA trusts.
+    pub(super) certificate: Option<String>,
     pub(super) sender: Address,
     pub(super) recipients: Vec<Address>,
     pub(super) content: Content,
@@ -80,7 +82,9 @@ impl Question {
     /// The facts of the session in which the message comes.
     pub(super) fn session(&self) -> mail::Session {
         let login = self.login.as_deref().map(Into::into);
-        let client = mail::Client { address: self.client.0, login, ..mail::Client::default() };
+        let trusted = |name: &String| mail::ClientCertificate::Trusted(name.as_str().into());
+        let certificate = self.certificate.as_ref().map(trusted).unwrap_or_default();
+        let client = mail::Client { address: self.client.0, login, certificate, ..mail::Client::default() };
         let helo = self.helo.as_ref().map(|name| name.as_bytes().into());
         mail::Session { client, helo, mta_name: None }
     }

@@ -2,11 +2,14 @@
 //! `postern run`: reads everything, listens, serves until told to stop.
 //!
 //! Sessions run on one single-threaded runtime for each core; every worker accepts from every socket. SIGHUP reads
-//! everything anew on a thread of its own, and nothing changes unless all of it is right. SIGTERM and SIGINT stop
-//! accepting, let messages under way finish within `drain_timeout`, and end; a second one ends at once.
+//! everything anew on a thread of its own, and nothing changes unless all of it is right. SIGUSR1 refreshes gateways now.
+//! SIGTERM and SIGINT stop accepting, let messages under way finish within `drain_timeout`, and end; a second one ends at once.
 
-use super::assemble::{self, Assembled};
+use super::assemble;
 use super::log::{self, Log};
+use super::outside::Watch;
+use super::pid_file::PidFile;
+use super::reload::{New, change, read_anew};
 use crate::config::{Config, Listen};
 use crate::gate::{Event, Gate, Judge};
 use crate::listen::{Admission, BoundSocket, Drain, Draining, Inherited, Peer, Socket, Stream, accept_loop};
@@ -14,7 +17,7 @@ use crate::milter;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,13 +42,13 @@ pub(super) fn run(config: &Path, format: log::Format, threshold: log::Threshold)
         };
         Ok((runtime, signals))
     });
-    let Assembled { problems, outcome, found: _ } = assemble::assemble(config);
-    super::print_problems(&problems);
-    let Some((config_now, policy)) = outcome else {
+    let assembled = assemble::assemble(config);
+    super::print_problems(&assembled.problems);
+    let Some(new) = New::of(assembled) else {
         return ExitCode::from(super::FAILED);
     };
     let served = attended.map_err(Into::into).and_then(|(runtime, signals)| {
-        let served = serve(config, config_now, policy, (format, threshold), &runtime, signals);
+        let served = serve(config, new, (format, threshold), &runtime, signals);
         // A reload that hangs on a file must not keep us.
         runtime.shutdown_background();
         served
@@ -61,8 +64,7 @@ pub(super) fn run(config: &Path, format: log::Format, threshold: log::Threshold)
 
 fn serve(
     path: &Path,
-    config: Config,
-    policy: crate::policy::Policy,
+    New { config, policy, plan, snapshots }: New,
     (format, threshold): (log::Format, log::Threshold),
     runtime: &Runtime,
     signals: Signals,
@@ -73,10 +75,14 @@ fn serve(
     let _pid_file = PidFile::write(&config.state_dir);
     make_room(config.milter.max_connections);
     let service = Arc::new(Service {
-        gate: Arc::new(Gate::new(policy)),
+        gate: Arc::new(Gate::new(policy.clone())),
         admission: Admission::new(config.milter.max_connections),
         trouble: Trouble::default(),
     });
+    let watch = {
+        let _inside = runtime.enter();
+        Watch::begin(&service.gate, &config, &policy, plan, snapshots)
+    };
     let (drain, draining) = Drain::new();
     let (stop, stopped) = watch::channel(false);
     let workers = start_workers(&service, &sockets, &draining, &stopped)?;
@@ -84,7 +90,8 @@ fn serve(
     for socket in &sockets {
         tracing::info!(listen = socket.describe(), "listening");
     }
-    runtime.block_on(attend(path, config, sockets, &service, &log, drain, signals));
+    let place = Place { path, sockets, service: &service, log: &log };
+    runtime.block_on(attend(place, config, watch, drain, signals));
     // Workers hear it, or are gone.
     let _ = stop.send(true);
     for worker in workers {
@@ -95,9 +102,10 @@ fn serve(
     Ok(())
 }
 
-struct Service {
-    gate: Arc<Gate>,
-    admission: Arc<Admission>,
+/// What the workers share.
+pub(super) struct Service {
+    pub(super) gate: Arc<Gate>,
+    pub(super) admission: Arc<Admission>,
     trouble: Trouble,
 }
 
@@ -118,7 +126,7 @@ fn workers() -> usize {
 }
 
 /// Raises the limit of open files to what the connections need, as far as the system lets us.
-fn make_room(max_connections: usize) {
+pub(super) fn make_room(max_connections: usize) {
     let wanted = max_connections as u64 + OTHER_DESCRIPTORS;
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
     if soft >= wanted {
@@ -193,25 +201,35 @@ async fn welcome(service: Arc<Service>, socket: Socket, draining: Draining) {
     accept_loop(socket, admission, draining, arrived, troubled).await;
 }
 
-/// Waits for signals until it is time to go, and goes.
-async fn attend(
-    path: &Path,
-    mut config: Config,
+/// Where signals are waited for, and what is at hand there.
+struct Place<'a> {
+    path: &'a Path,
     sockets: Vec<BoundSocket>,
-    service: &Arc<Service>,
-    log: &Log,
-    drain: Drain,
-    mut signals: Signals,
-) {
+    service: &'a Arc<Service>,
+    log: &'a Log,
+}
+
+/// Waits for signals until it is time to go, and goes.
+async fn attend(place: Place<'_>, mut config: Config, mut watch: Watch, drain: Drain, mut signals: Signals) {
+    let Place { path, sockets, service, log } = place;
     // Not run by systemd is fine.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %path.display(), "ready");
     loop {
         tokio::select! {
-            _ = signals.hang_up.recv() => tokio::select! {
-                new = reload(path, &config, service, log) => config = new.unwrap_or(config),
-                () = either(&mut signals.terminate, &mut signals.interrupt) => break,
-            },
+            _ = signals.hang_up.recv() => {
+                let began = Instant::now();
+                let new = tokio::select! {
+                    new = read_anew(path) => new,
+                    () = either(&mut signals.terminate, &mut signals.interrupt) => break,
+                };
+                if let Some(new) = new {
+                    (config, watch) = change(&config, watch, new, service).await;
+                    let (took, counts) = (began.elapsed(), service.gate.counters());
+                    tracing::info!(?took, %counts, log_lines_dropped = log.dropped(), "reloaded");
+                }
+            }
+            _ = signals.user1.recv() => watch.refresh(&config.state_dir),
             () = either(&mut signals.terminate, &mut signals.interrupt) => break,
         }
     }
@@ -231,11 +249,13 @@ async fn attend(
             tracing::warn!("told twice to stop; stopping at once");
         }
     }
+    watch.end();
 }
 
 /// The signals that are attended to, from the moment this is made.
 struct Signals {
     hang_up: Signal,
+    user1: Signal,
     terminate: Signal,
     interrupt: Signal,
 }
@@ -244,6 +264,7 @@ impl Signals {
     fn new() -> io::Result<Self> {
         Ok(Self {
             hang_up: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
@@ -257,44 +278,6 @@ async fn either(one: &mut Signal, other: &mut Signal) {
     }
 }
 
-/// Reads everything anew and puts it in force if all of it is right; otherwise everything stays as it was, and there is
-/// no new configuration.
-async fn reload(path: &Path, config: &Config, service: &Arc<Service>, log: &Log) -> Option<Config> {
-    let began = Instant::now();
-    if let Ok(now) = NotifyState::monotonic_usec_now() {
-        let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
-    }
-    let owned = path.to_owned();
-    let assembled = tokio::task::spawn_blocking(move || assemble::assemble(&owned)).await;
-    let _ = sd_notify::notify(&[NotifyState::Ready]);
-    let Assembled { problems, outcome, found: _ } = match assembled {
-        Ok(assembled) => assembled,
-        Err(error) => {
-            tracing::error!(%error, "reload failed; the old configuration stays in force");
-            return None;
-        }
-    };
-    for problem in &problems {
-        tracing::warn!(problem = %problem, "configuration");
-    }
-    let Some((new, policy)) = outcome else {
-        tracing::warn!("reload refused; the old configuration and data stay in force");
-        return None;
-    };
-    service.gate.replace(policy);
-    make_room(new.milter.max_connections);
-    service.admission.set_limit(new.milter.max_connections);
-    if new.milter.listen != config.milter.listen
-        || new.milter.socket_mode != config.milter.socket_mode
-        || new.milter.socket_group != config.milter.socket_group
-    {
-        tracing::warn!("[milter] listen, socket_mode or socket_group changed: restart to listen there");
-    }
-    let took = began.elapsed();
-    tracing::info!(?took, counts = %service.gate.counters(), log_lines_dropped = log.dropped(), "reloaded");
-    Some(new)
-}
-
 /// Keeps one kind of trouble from filling the log.
 #[derive(Default)]
 struct Trouble(AtomicU64);
@@ -305,33 +288,5 @@ impl Trouble {
         let last = self.0.load(Ordering::Relaxed);
         now.saturating_sub(last) >= TROUBLE_PAUSE.as_secs()
             && self.0.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    }
-}
-
-/// `postern.pid` in `state_dir`, for `kill -HUP` where there is no systemd; removed at the end.
-struct PidFile(Option<PathBuf>);
-
-impl PidFile {
-    fn write(state_dir: &Path) -> Self {
-        let path = state_dir.join("postern.pid");
-        let pid = std::process::id();
-        let written =
-            std::fs::create_dir_all(state_dir).and_then(|()| std::fs::write(&path, format!("{pid}\n")));
-        match written {
-            Ok(()) => Self(Some(path)),
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "cannot write the pid file; serving without");
-                Self(None)
-            }
-        }
-    }
-}
-
-impl Drop for PidFile {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // Gone already is what was wanted.
-            let _ = std::fs::remove_file(path);
-        }
     }
 }

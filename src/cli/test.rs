@@ -22,7 +22,7 @@ const VALUES: usize = 20;
 
 /// Runs cases: 0 when all came out as expected, 1 when not, 2 when they could not be run.
 pub(super) fn test(config: &Path, files: &[PathBuf], json: bool) -> io::Result<ExitCode> {
-    let Assembled { mut problems, outcome, found: _ } = assemble::assemble(config);
+    let Assembled { mut problems, outcome, .. } = assemble::assemble(config);
     let mut broken = Problems::default();
     let cases: Vec<Case> = files.iter().flat_map(|file| cases::read(file, &mut broken)).collect();
     let (Some((_, policy)), false) = (outcome, broken.has_errors()) else {

@@ -11,21 +11,28 @@ mod file;
 mod networks;
 mod placed;
 mod problem;
+mod providers;
+mod published;
 mod render;
 mod schema;
+mod secrecy;
 mod settings;
 mod source;
 mod syntax;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text;
+mod text_or;
 mod tree;
 mod wording;
 mod words;
 
 pub use check::is_loop_id;
 pub use data_file::{DataFile, Entry, FileProblems};
-pub use networks::NetworkList;
+pub use networks::{NetworkList, wide_sum};
 pub use problem::{Place, Problem, Problems, See, Severity};
+pub use providers::{Certainty, Fact, Known, Provider, Providers, Region, Resolved, Suggestion};
 pub use schema::schema;
 pub use settings::{
     AddressSource, Config, Directory, DirectorySource, Dns, DnsblZone, Domain, Feed, FeedFormat, Gateway,

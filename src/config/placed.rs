@@ -19,6 +19,11 @@ impl<T> Placed<T> {
     pub(super) fn span(&self) -> Option<Range<usize>> {
         self.span.clone()
     }
+
+    /// Another value in the same place.
+    pub(super) fn at<U>(place: &Placed<U>, value: T) -> Self {
+        Self { value, span: place.span() }
+    }
 }
 
 impl<T> From<T> for Placed<T> {

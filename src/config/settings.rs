@@ -2,6 +2,7 @@
 //! The configuration as checked values. Whoever turns it into something takes it apart by name, without `..`, so
 //! that a key without a use does not compile.
 
+use super::providers::Providers;
 use super::{DataFile, Place};
 use crate::mail::{CertificatePattern, Domain as DomainName, DomainPattern, Network};
 use crate::policy::{
@@ -27,6 +28,8 @@ pub struct Config {
     pub internal: Internal,
     /// What happens to domains that are not listed.
     pub unlisted: Unlisted,
+    /// What is known of providers of gateways.
+    pub providers: Providers,
     /// Who may hand us mail.
     pub gateways: Vec<Gateway>,
     /// Who exists.
@@ -159,8 +162,9 @@ impl Default for Guard {
 /// Where addresses of a gateway are published. Two that are equal are asked once.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum AddressSource {
-    /// A name as it stands behind `include:` in an SPF record (RFC 7208 domain-spec); with macros over the client it can
-    /// only be asked live.
+    /// A name as it stands behind `include:` in an SPF record (RFC 7208 domain-spec), without macros in A-labels and lower
+    /// case. With the macros `%{i}` and `%{v}` it can only be asked live; then it may have `exists:` in front, for a name
+    /// that is asked for an A record itself (RFC 7208 5.7).
     Spf(Arc<str>),
     /// The A and AAAA records of a host.
     Host(DomainName),

@@ -8,6 +8,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Longest line, in octets, its end included. The longest address has 320.
@@ -68,15 +69,8 @@ pub(super) fn read_lines(
     limit: u64,
     mut each: impl FnMut(usize, &[u8]) -> ControlFlow<()>,
 ) -> Result<(), ReadError> {
-    let kind = fs::metadata(path)?;
-    if kind.is_dir() {
-        return Err(ReadError::Directory);
-    }
-    if !kind.is_file() {
-        return Err(ReadError::Irregular);
-    }
     // One octet over the limit tells a file that is too large from one that fits exactly.
-    let mut reader = BufReader::with_capacity(BUFFER, File::open(path)?.take(limit.saturating_add(1)));
+    let mut reader = BufReader::with_capacity(BUFFER, open(path)?.take(limit.saturating_add(1)));
     let mut line = Vec::new();
     let mut total = 0u64;
     for number in 1.. {
@@ -97,6 +91,35 @@ pub(super) fn read_lines(
         }
     }
     Ok(())
+}
+
+/// Reads a file of at most `limit` octets whole, and its access rights (`st_mode`) with it.
+pub(super) fn read_whole(path: &Path, limit: u64) -> Result<(Vec<u8>, u32), ReadError> {
+    let file = open(path)?;
+    let mode = file.metadata()?.mode();
+    let mut octets = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut octets)?;
+    if octets.len() as u64 > limit {
+        return Err(ReadError::TooLarge { limit });
+    }
+    Ok((octets, mode))
+}
+
+/// Access rights (`st_mode`) of a file; nothing when they cannot be told.
+pub(super) fn mode(path: &Path) -> Option<u32> {
+    fs::metadata(path).ok().map(|metadata| metadata.mode())
+}
+
+fn open(path: &Path) -> Result<File, ReadError> {
+    // Looked at before it is opened: opening a pipe waits for whoever writes into it.
+    let kind = fs::metadata(path)?;
+    if kind.is_dir() {
+        return Err(ReadError::Directory);
+    }
+    if !kind.is_file() {
+        return Err(ReadError::Irregular);
+    }
+    Ok(File::open(path)?)
 }
 
 #[cfg(test)]

@@ -217,10 +217,12 @@ fn worded(text: &Text, error: &Error, span: &Range<usize>) -> Problem {
         let value = line[start..start + length].trim();
         at = begin + start..begin + start + value.len();
         let value = value.trim_matches(['"', '\'', '\u{201c}', '\u{201d}']);
-        (
-            "text must stand in quotes".to_owned(),
-            format!("write \"{}\"", crate::mail::Escaped(value.as_bytes())),
-        )
+        let help = if text.hides(at.start) || text.hides(at.end) {
+            "write a quote before and after it".to_owned()
+        } else {
+            format!("write \"{}\"", crate::mail::Escaped(value.as_bytes()))
+        };
+        ("text must stand in quotes".to_owned(), help)
     } else if begins(&["duplicate key"]) {
         (format!("`{part}` is there twice"), "keep one of the two".to_owned())
     } else if begins(&["unclosed table", "unclosed array table"]) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! The configuration's text in memory, and places in it.
+//! The configuration's text in memory, and places in it. No place shows a secret.
 
+use super::secrecy::hidden_parts;
 use super::source::{ReadError, read_lines};
 use super::{Place, Problem, Problems, Severity};
 use crate::mail::Escaped;
@@ -23,6 +24,8 @@ pub(super) struct Text {
     lines: Vec<usize>,
     /// Lines that are no UTF-8, counted from 1, ascending.
     garbled: Vec<usize>,
+    /// Lines with something to hide, counted from 0, ascending, and the octet from which on.
+    hidden: Vec<(usize, usize)>,
 }
 
 impl Text {
@@ -31,19 +34,42 @@ impl Text {
         let path: Arc<Path> = path.into();
         let mut octets = Vec::new();
         let mut garbled = Vec::new();
+        let mut shown = Vec::new();
         read_lines(&path, MAX_CONFIG, |number, line| {
             octets.extend_from_slice(line);
             if let Err(error) = std::str::from_utf8(line) {
                 if garbled.len() < MAX_GARBLED {
-                    problems.push(not_utf8(&path, number, line, error.valid_up_to()));
+                    shown.push((number, line.to_owned(), error.valid_up_to()));
                 }
                 garbled.push(number);
             }
             ControlFlow::Continue(())
         })?;
-        let content = String::from_utf8_lossy(&octets).into_owned();
+        let text = Self { garbled, ..Self::of(path, String::from_utf8_lossy(&octets).into_owned()) };
+        for (number, line, valid) in shown {
+            let line = if text.hidden_from(number - 1).is_some() { &line[..0] } else { &line[..] };
+            problems.push(not_utf8(&text.path, number, line, valid.min(line.len())));
+        }
+        Ok(text)
+    }
+
+    /// A text that was read elsewhere.
+    pub(super) fn of(path: Arc<Path>, content: String) -> Self {
         let lines = std::iter::once(0).chain(content.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Ok(Self { path, content, lines, garbled })
+        let hidden = hidden_parts(&content);
+        Self { path, content, lines, garbled: Vec::new(), hidden }
+    }
+
+    /// From which octet on a line, counted from 0, is not to be shown.
+    fn hidden_from(&self, line: usize) -> Option<usize> {
+        let at = self.hidden.binary_search_by_key(&line, |&(line, _)| line).ok()?;
+        Some(self.hidden[at].1)
+    }
+
+    /// Whether what stands at `at` is not to be shown.
+    pub(super) fn hides(&self, at: usize) -> bool {
+        let line = self.lines.partition_point(|&begin| begin <= at) - 1;
+        self.hidden_from(line).is_some_and(|from| at >= self.lines[line] + from)
     }
 
     /// Whether a line, counted from 1, is no UTF-8.
@@ -61,6 +87,11 @@ impl Text {
         &self.content
     }
 
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The directory that relative paths start from.
     pub(super) fn base(&self) -> &Path {
         self.path.parent().unwrap_or_else(|| Path::new(""))
@@ -75,7 +106,13 @@ impl Text {
         let text = rest.lines().next().unwrap_or_default();
         let start = (start - begin).min(text.len());
         let end = span.end.saturating_sub(begin).clamp(start, text.len());
-        Place::new(&self.path, line + 1, text, start, end)
+        match self.hidden_from(line) {
+            Some(from) => {
+                let text = format!("{} ***", text[..from.min(text.len())].trim_end());
+                Place::new(&self.path, line + 1, &text, start.min(from), end)
+            }
+            None => Place::new(&self.path, line + 1, text, start, end),
+        }
     }
 }
 

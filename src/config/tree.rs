@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! From text to the types of [`File`], with every error on the way.
+//! From text to the types of a file, with every error on the way.
 //!
 //! Serde stops at the first error. So each one is recorded, the value or key at fault is taken out of the tree, and
 //! the rest is read again until it fits. What was taken out is remembered: nobody shall then be told that it is missing.
 
-use super::file::File;
 use super::text::Text;
 use super::{Problem, Problems, syntax, wording};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue, Deserializer, Error};
@@ -18,9 +17,9 @@ const MAX_ERRORS: usize = 300;
 pub(super) const ELEMENT: &str = "[]";
 
 /// What could be read of the text.
-pub(super) struct Tree {
+pub(super) struct Tree<T> {
     /// The readable part.
-    pub(super) file: File,
+    pub(super) file: T,
     /// What was taken out of it.
     pub(super) lost: Lost,
 }
@@ -49,18 +48,23 @@ impl Lost {
         })
     }
 
+    /// Whether one of these keys was taken out of some table.
+    pub(super) fn ends_in(&self, keys: &[&str]) -> bool {
+        self.any(|lost| lost.last().is_some_and(|last| keys.contains(&last.as_str())))
+    }
+
     fn any(&self, hides: impl Fn(&[String]) -> bool) -> bool {
         self.anything || self.paths.iter().any(|lost| hides(lost))
     }
 }
 
 /// Reads the text; nothing when its syntax leaves too little to go on with.
-pub(super) fn read(text: &Text, problems: &mut Problems) -> Option<Tree> {
+pub(super) fn read<T: DeserializeOwned>(text: &Text, problems: &mut Problems) -> Option<Tree<T>> {
     let mended = syntax::mend(text, problems)?;
     let mut root = DeTable::parse(&mended.content).ok()?;
     let mut lost = Lost { paths: Vec::new(), anything: mended.broken };
     for _ in 0..MAX_ERRORS {
-        let error = match File::deserialize(Deserializer::from(root.clone())) {
+        let error = match T::deserialize(Deserializer::from(root.clone())) {
             Ok(file) => return Some(Tree { file, lost }),
             Err(error) => error,
         };
@@ -140,7 +144,18 @@ fn take_out_of_list<'i>(
     span: &Range<usize>,
     path: &mut Vec<String>,
 ) -> Option<DeValue<'i>> {
-    let hit = list.iter().position(|value| value.span() == *span)?;
+    let Some(hit) = list.iter().position(|value| value.span() == *span) else {
+        path.push(ELEMENT.to_owned());
+        for value in list.iter_mut() {
+            if let DeValue::Table(inner) = value.get_mut()
+                && let Some(taken) = take_out(inner, span, path)
+            {
+                return Some(taken);
+            }
+        }
+        path.pop();
+        return None;
+    };
     let mut taken = None;
     let all = std::mem::replace(list, DeArray::new());
     for (at, value) in all.into_iter().enumerate() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! Serde's errors in an administrator's words, with what to write instead.
 
+use super::secrecy::is_secret;
 use super::tree::ELEMENT;
 use super::{Place, Problem};
 use crate::mail::Escaped;
@@ -46,7 +47,8 @@ pub(super) fn list(names: &[&str]) -> String {
 
 /// A table's name as it is written in the file.
 pub(super) fn header(path: &[impl AsRef<str>]) -> String {
-    let keys: Vec<String> = path.iter().map(|key| bare_or_quoted(key.as_ref())).collect();
+    let keys = path.iter().map(AsRef::as_ref).filter(|key| *key != ELEMENT);
+    let keys: Vec<String> = keys.map(bare_or_quoted).collect();
     format!("[{}]", keys.join("."))
 }
 
@@ -146,7 +148,11 @@ enum Wanted {
     Boolean,
     List,
     Table,
+    TextOrTable,
+    Several,
     Gateways,
+    Factors,
+    Behind,
 }
 
 impl Wanted {
@@ -165,7 +171,11 @@ impl Wanted {
             "a boolean" => Some(Self::Boolean),
             "a sequence" => Some(Self::List),
             "a map" => Some(Self::Table),
+            "a text or a table" => Some(Self::TextOrTable),
+            "a text, a table or a list of them" => Some(Self::Several),
             other if other.starts_with("a list of gateway names") => Some(Self::Gateways),
+            other if other.starts_with("a list of factors") => Some(Self::Factors),
+            other if other.starts_with("true, \"tag\"") => Some(Self::Behind),
             _ => None,
         }
     }
@@ -179,7 +189,11 @@ impl Wanted {
             Self::Boolean => "true or false",
             Self::List => "a list",
             Self::Table => "a table",
+            Self::TextOrTable => "a text in quotes, or a table",
+            Self::Several => "a text in quotes, a table, or a list of them",
             Self::Gateways => "a list of gateways, or \"any\"",
+            Self::Factors => "a list of factors, \"any\" or \"all\"",
+            Self::Behind => "true, \"tag\" or \"quarantine\"",
         }
     }
 
@@ -192,13 +206,17 @@ impl Wanted {
             DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
         };
         let element = path.last().is_some_and(|key| key == ELEMENT);
-        let text = text.as_deref();
+        let text = text.as_deref().filter(|_| !path.iter().any(|key| is_secret(key)));
         match self {
             Self::Word => match key.as_str() {
                 "mode" => format!("write one of {}", list(&Mode::ALL.map(Mode::as_str))),
                 "type" => "write \"list\"".to_owned(),
+                "reverse_name" => "write one of `off`, `present` and `confirmed`".to_owned(),
+                "format" => "write one of `microsoft`, `json` and `text`".to_owned(),
+                "require" => "write one of `address`, `certificate` and `header`".to_owned(),
                 _ => format!("write one of {}", list(&Verdict::ALL.map(Verdict::as_str))),
             },
+            Self::TextOrTable if element => "write \"...\"".to_owned(),
             Self::Text if element => format!("write \"{}\"", text.unwrap_or("...")),
             Self::Text => match (key.as_str(), text) {
                 ("socket_mode", Some(mode)) => {
@@ -225,6 +243,9 @@ impl Wanted {
                     text.unwrap_or("...")
                 )
             }
+            Self::TextOrTable | Self::Several => format!("write `{key} = \"...\"`"),
+            Self::Factors => format!("write `{key} = [\"address\", \"header\"]`, \"any\" or \"all\""),
+            Self::Behind => format!("write `{key} = true`, or \"tag\" or \"quarantine\""),
             Self::Table => match path {
                 [one] if one == "domain" => {
                     "write a line [domain.\"example.com\"] and its keys below it".to_owned()

@@ -4,7 +4,8 @@
 use super::placed::Placed;
 use crate::policy;
 use schemars::JsonSchema;
-use serde::de::{Error, SeqAccess, Visitor};
+use serde::de::value::StrDeserializer;
+use serde::de::{Error, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 
@@ -67,6 +68,115 @@ pub(super) enum Verdict {
     Reject,
 }
 
+/// What the reverse name of a client must be.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ReverseName {
+    /// It is not asked for.
+    #[default]
+    Off,
+    /// There must be one.
+    Present,
+    /// There must be one that points back to the client's address.
+    Confirmed,
+}
+
+/// How a feed is written.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum FeedFormat {
+    /// Microsoft's endpoint sets, of which those for port 25 count.
+    Microsoft,
+    /// A list of texts, wherever it stands in the document.
+    Json,
+    /// One network or address a line, `#` begins a comment.
+    Text,
+}
+
+/// By what a gateway is known.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Factor {
+    /// Its address.
+    Address,
+    /// Its certificate.
+    Certificate,
+    /// Its header line.
+    Header,
+}
+
+impl Factor {
+    /// As it is written.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Certificate => "certificate",
+            Self::Header => "header",
+        }
+    }
+}
+
+/// Which factors a gateway must show.
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
+pub(super) enum Require {
+    /// `any` or `all`.
+    Word(AnyOrAll),
+    /// These.
+    Factors(#[schemars(length(min = 1))] Vec<Placed<Factor>>),
+}
+
+/// Any or all.
+#[derive(Clone, Copy, Debug, JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+pub(super) enum AnyOrAll {
+    /// One of address and certificate.
+    Any,
+    /// All that are written.
+    All,
+}
+
+/// What a listing of the client in front of a gateway asks for.
+#[derive(Clone, Copy, Debug, JsonSchema)]
+#[schemars(untagged)]
+pub(super) enum Behind {
+    /// Whether anything at all.
+    Switch(bool),
+    /// This.
+    Asks(#[schemars(with = "Milder")] Verdict),
+}
+
+/// Verdicts that refuse nothing.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+#[allow(dead_code)] // only its schema is used
+enum Milder {
+    /// Let it pass with a header line `X-Postern-Tag: REASON`.
+    Tag,
+    /// Accept it and hold it in the MTA's queue.
+    Quarantine,
+}
+
+impl From<ReverseName> for policy::ReverseRule {
+    fn from(rule: ReverseName) -> Self {
+        match rule {
+            ReverseName::Off => Self::Off,
+            ReverseName::Present => Self::Present,
+            ReverseName::Confirmed => Self::Confirmed,
+        }
+    }
+}
+
+impl From<FeedFormat> for super::FeedFormat {
+    fn from(format: FeedFormat) -> Self {
+        match format {
+            FeedFormat::Microsoft => Self::Microsoft,
+            FeedFormat::Json => Self::Json,
+            FeedFormat::Text => Self::Text,
+        }
+    }
+}
+
 impl From<Mode> for policy::Mode {
     fn from(mode: Mode) -> Self {
         match mode {
@@ -106,7 +216,7 @@ impl<'de> Deserialize<'de> for Gateways {
                 if word == "any" {
                     Ok(Gateways::Any(Any::Any))
                 } else {
-                    Err(E::invalid_type(serde::de::Unexpected::Str(word), &self))
+                    Err(E::invalid_type(Unexpected::Str(word), &self))
                 }
             }
 
@@ -120,5 +230,62 @@ impl<'de> Deserialize<'de> for Gateways {
         }
 
         deserializer.deserialize_any(AnyOrNames)
+    }
+}
+
+impl<'de> Deserialize<'de> for Require {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WordOrFactors;
+
+        impl<'de> Visitor<'de> for WordOrFactors {
+            type Value = Require;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of factors, \"any\" or \"all\"")
+            }
+
+            fn visit_str<E: Error>(self, word: &str) -> Result<Require, E> {
+                match word {
+                    "any" => Ok(Require::Word(AnyOrAll::Any)),
+                    "all" => Ok(Require::Word(AnyOrAll::All)),
+                    _ => Err(E::invalid_type(Unexpected::Str(word), &self)),
+                }
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Require, A::Error> {
+                let mut list = Vec::new();
+                while let Some(name) = names.next_element()? {
+                    list.push(name);
+                }
+                Ok(Require::Factors(list))
+            }
+        }
+
+        deserializer.deserialize_any(WordOrFactors)
+    }
+}
+
+impl<'de> Deserialize<'de> for Behind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SwitchOrVerdict;
+
+        impl Visitor<'_> for SwitchOrVerdict {
+            type Value = Behind;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, \"tag\" or \"quarantine\"")
+            }
+
+            fn visit_bool<E: Error>(self, switch: bool) -> Result<Behind, E> {
+                Ok(Behind::Switch(switch))
+            }
+
+            fn visit_str<E: Error>(self, word: &str) -> Result<Behind, E> {
+                let verdict = Verdict::deserialize(StrDeserializer::<E>::new(word));
+                verdict.map(Behind::Asks).map_err(|_| E::invalid_type(Unexpected::Str(word), &self))
+            }
+        }
+
+        deserializer.deserialize_any(SwitchOrVerdict)
     }
 }

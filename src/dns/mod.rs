@@ -4,6 +4,10 @@
 //! An answer says whether the name exists, what it has, how long that may be kept, and whether it was validated. A
 //! failure (no answer in time, SERVFAIL, an answer that does not validate) is neither: nothing is known then.
 
+mod resolver;
+
+pub use resolver::{Resolver, ResolverError};
+
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;

@@ -5,17 +5,20 @@
 //! session keeps the policy that it began with; [`Gate::replace`] is seen by sessions that begin later.
 
 mod counters;
+mod hidden;
 mod outside;
 mod record;
 mod reference;
 
 pub use counters::{Counters, Event};
+pub use hidden::Hidden;
 pub use outside::{Asked, Nobody, Outside};
 pub use reference::{Reference, SessionId};
 
 use crate::mail::{Message, Recipient, Session};
 use crate::policy::{self, Answers, Decision, Policy};
 use arc_swap::ArcSwap;
+use outside::Deadline;
 use reference::References;
 use std::future::Future;
 use std::sync::Arc;
@@ -62,11 +65,20 @@ pub trait Judge: Send + Sync + 'static {
         recipient: &Recipient,
     ) -> impl Future<Output = Ruling> + Send;
 
-    /// Decides about a message whose headers are known, by nothing but them; nothing when no recipient's domain looks at headers.
-    fn headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling>;
+    /// Decides about a message whose headers are known; nothing when no recipient's domain looks at headers. May wait for
+    /// answers about who is behind a gateway; the door sets the deadline.
+    fn headers(
+        &self,
+        policy: &Policy,
+        case: Case<'_>,
+        recipients: &[&Decision],
+    ) -> impl Future<Output = Option<Ruling>> + Send;
 
     /// What is decided when [`Self::recipient`] did not come in time.
     fn overdue(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling;
+
+    /// What is decided when [`Self::headers`] did not come in time.
+    fn overdue_headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling>;
 
     /// Counts something that happened.
     fn count(&self, event: Event);
@@ -107,6 +119,24 @@ impl Gate {
         &self.counters
     }
 
+    /// What the gate itself knows of a client, before anyone is asked.
+    fn known(_case: Case<'_>) -> Answers {
+        Answers { hidden: false, ..Answers::default() }
+    }
+
+    fn rule_headers(
+        &self,
+        policy: &Policy,
+        case: Case<'_>,
+        recipients: &[&Decision],
+        answers: &Answers,
+    ) -> Option<Ruling> {
+        let decision = policy::headers(policy, recipients, &case.message.headers, answers)?;
+        let ruling = self.rule(decision);
+        record::message(case, &ruling);
+        Some(ruling)
+    }
+
     fn rule(&self, decision: Decision) -> Ruling {
         self.counters.decided(decision.reason, decision.applied);
         Ruling { decision, reference: self.references.next() }
@@ -123,26 +153,37 @@ impl Judge for Gate {
     }
 
     async fn recipient(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
-        let questions = policy::questions(policy, case.session, recipient);
-        let answers = match questions {
-            None => Answers::default(),
-            Some(questions) => outside::answers(&**self.outside.load_full(), &questions).await,
-        };
+        let mut answers = Self::known(case);
+        let mut deadline = Deadline::default();
+        // Twice at most: whether a client is a gateway comes before its reputation.
+        for _ in 0..2 {
+            let questions = policy::questions(policy, case.session, recipient, &answers);
+            let Some(questions) = questions else { break };
+            outside::put(&**self.outside.load_full(), &questions, &mut deadline, &mut answers).await;
+        }
         let ruling = self.rule(policy::recipient(policy, case.session, recipient, &answers));
         record::recipient(case, recipient, &ruling);
         ruling
     }
 
-    fn headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
-        let ruling = self.rule(policy::headers(policy, recipients, &case.message.headers)?);
-        record::message(case, &ruling);
-        Some(ruling)
+    async fn headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
+        let mut answers = Answers::default();
+        if let Some(questions) = policy::behind(policy, recipients, &case.message.headers) {
+            let mut deadline = Deadline::default();
+            outside::put(&**self.outside.load_full(), &questions, &mut deadline, &mut answers).await;
+        }
+        self.rule_headers(policy, case, recipients, &answers)
     }
 
     fn overdue(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
         let ruling = self.rule(policy::overdue(policy, recipient));
         record::recipient(case, recipient, &ruling);
         ruling
+    }
+
+    /// Only an answer about who is behind a gateway can be late, and without it nothing else is unknown.
+    fn overdue_headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
+        self.rule_headers(policy, case, recipients, &Answers::default())
     }
 
     fn count(&self, event: Event) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! Puts the questions that only the network can answer, all at once, before policy decides.
 //!
-//! Every question has [`LIMIT`], below the time that a door gives a decision, so that an answer that does not come is
-//! an unknown among the findings and not a decision that is overdue. Answers are kept by whoever is outside.
+//! All questions about one decision have [`LIMIT`] together, below the time that a door gives a decision, so that an
+//! answer that does not come is an unknown among the findings and not a decision that is overdue. Answers are kept by
+//! whoever is outside.
 
 use crate::policy::{Answer, Answers, Listings, LiveName, Questions, ReverseName};
 use futures_util::future::join_all;
@@ -11,10 +12,20 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
-/// How long all questions about one client may take together.
+/// How long all questions that one decision needs may take together.
 const LIMIT: Duration = Duration::from_secs(4);
+
+/// When the questions that one decision needs have to be answered; it begins with the first of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Deadline(Option<Instant>);
+
+impl Deadline {
+    fn get(&mut self) -> Instant {
+        *self.0.get_or_insert_with(|| Instant::now() + LIMIT)
+    }
+}
 
 /// An answer that is on its way.
 pub type Asked<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -49,27 +60,35 @@ impl Outside for Nobody {
     }
 }
 
-/// Puts the questions, all at once.
-pub(super) async fn answers(outside: &dyn Outside, questions: &Questions) -> Answers {
+/// Puts the questions, all at once, and adds what is answered.
+pub(super) async fn put(
+    outside: &dyn Outside,
+    questions: &Questions,
+    deadline: &mut Deadline,
+    answers: &mut Answers,
+) {
     let Questions { client, live, listings, reverse } = questions;
+    let deadline = deadline.get();
     let ask_live = live.iter().map(|name| async move {
-        let answer = timeout(LIMIT, outside.live(name, *client)).await.unwrap_or(Answer::Unknown);
+        let answer = timeout_at(deadline, outside.live(name, *client)).await.unwrap_or(Answer::Unknown);
         (name.clone(), answer)
     });
     let ask_listings = async {
         if !*listings {
             return None;
         }
-        Some(timeout(LIMIT, outside.listings(*client)).await.unwrap_or_else(|_| nothing_told()))
+        Some(timeout_at(deadline, outside.listings(*client)).await.unwrap_or_else(|_| nothing_told()))
     };
     let ask_reverse = async {
         if !*reverse {
             return None;
         }
-        Some(timeout(LIMIT, outside.reverse(*client)).await.unwrap_or(ReverseName::Unknown))
+        Some(timeout_at(deadline, outside.reverse(*client)).await.unwrap_or(ReverseName::Unknown))
     };
     let (live, listings, reverse) = tokio::join!(join_all(ask_live), ask_listings, ask_reverse);
-    Answers { live, listings, reverse, hidden: false }
+    answers.live.extend(live);
+    answers.listings = answers.listings.take().or(listings);
+    answers.reverse = answers.reverse.take().or(reverse);
 }
 
 /// No DNSBL has answered.

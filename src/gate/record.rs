@@ -26,6 +26,7 @@ fn verdict(about: &'static str, case: Case<'_>, recipient: Option<&Recipient>, r
         queue_id = case.message.queue_id.as_ref().map(display),
         client = client.address.map(display),
         client_name = escaped(client.name.as_ref().map(|name| name.as_bytes())),
+        certificate = escaped(client.certificate.trusted_name().map(str::as_bytes)),
         login = escaped(client.login.as_ref().map(|login| login.as_bytes())),
         helo = escaped(case.session.helo.as_deref()),
         sender = case.message.sender.as_ref().map(display),

@@ -1,58 +1,42 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! Back room: who may hand us mail, from the configuration and the files it names.
+//! Back room: who may hand us mail, from the configuration and the files it names, and from what providers publish.
 //!
 //! A network file has one network or address a line; `#` begins a comment, also behind a network. A malformed line
-//! refuses the whole file. Nothing is kept fresh by itself yet: a reload reads everything again.
+//! refuses the whole file. What is published (SPF names, hosts, feeds) is asked for again and again while Postern runs: the
+//! [`Plan`] says which gateway is made of what, [`merge`] what an answer does to the [`Snapshot`] of its source, the
+//! [`Keeper`] asks in time, and the [`Archive`] keeps the last good sets for the next start.
 
+mod archive;
+mod ask;
+mod extent;
+mod feed;
+mod fetch;
+pub mod hosts;
+mod keeper;
+mod measure;
+mod merge;
+mod plan;
+mod refresh;
+mod schedule;
+mod snapshot;
 mod source;
+pub mod spf;
+#[cfg(test)]
+mod stage;
+mod stamp;
+mod status;
+mod stock;
 
-pub use source::{Published, PublishedNetwork, SourceError};
-
-use crate::config::{self, FileProblems, NetworkList, Problems};
-use crate::policy::{self, Addresses};
-use std::sync::Arc;
-
-/// Reads the networks of a gateway.
-pub fn load(gateway: &config::Gateway, problems: &mut Problems) -> policy::Gateway {
-    let config::Gateway {
-        name,
-        provider: _,
-        networks,
-        files,
-        sources,
-        certificate,
-        header,
-        require,
-        subset_of: _,
-        guard: _,
-        behind,
-        accept_private,
-        place: _,
-    } = gateway;
-    let mut networks = networks.clone();
-    for file in files {
-        let mut list = NetworkList::default();
-        file.read("network", problems, |entry, found| {
-            let written = entry.text.split('#').next().unwrap_or_default().trim();
-            list.add(written, &entry.place(), |problem| found.push(problem));
-        });
-        let mut found = FileProblems::default();
-        networks.extend(list.finish(|problem| found.push(problem)));
-        found.give_to(file.named(), problems);
-    }
-    let is_known_by_address = !networks.is_empty() || !sources.is_empty();
-    let addresses = Addresses {
-        networks: networks.into_iter().collect(),
-        complete: sources.is_empty(),
-        live: Box::default(),
-    };
-    policy::Gateway {
-        name: Arc::clone(name),
-        addresses: is_known_by_address.then_some(addresses),
-        certificate: certificate.as_slice().into(),
-        header: header.clone(),
-        require: *require,
-        behind: *behind,
-        accept_private: *accept_private,
-    }
-}
+pub use archive::{Archive, Snapshots};
+pub use ask::Asker;
+pub use feed::{Limits, Reader};
+pub use fetch::{Fetch, Fetched, Validators};
+pub use keeper::Keeper;
+pub use merge::{Event, merge};
+pub use plan::{Composed, Plan, Planned, Use};
+pub use refresh::{Order, Refreshed, refresh_now};
+pub use snapshot::{Change, Entry, Held, Item, Snapshot, Trouble};
+pub use source::{Published, PublishedNetwork, SourceError, kind, label};
+pub use stamp::Stamp;
+pub use status::{GatewayStatus, NetworkStatus, Origin, SourceStatus, status};
+pub use stock::{Clock, Stock};

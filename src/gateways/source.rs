@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! What one address source says at one moment, whatever kind it is.
 
+use crate::config::AddressSource;
 use crate::dns::DnsError;
 use crate::mail::Network;
 use crate::policy::LiveName;
@@ -48,5 +49,24 @@ pub enum SourceError {
 impl From<DnsError> for SourceError {
     fn from(error: DnsError) -> Self {
         Self::Unreachable(error.to_string())
+    }
+}
+
+/// The key that a source has in the configuration.
+pub fn kind(source: &AddressSource) -> &'static str {
+    match source {
+        AddressSource::Spf(_) => "spf",
+        AddressSource::Host(_) => "host",
+        AddressSource::Feed(_) => "feed",
+    }
+}
+
+/// A source as it is named to people: `spf spf.example`.
+pub fn label(source: &AddressSource) -> String {
+    let kind = kind(source);
+    match source {
+        AddressSource::Spf(name) => format!("{kind} {name}"),
+        AddressSource::Host(name) => format!("{kind} {name}"),
+        AddressSource::Feed(feed) => format!("{kind} {}", feed.url),
     }
 }

@@ -21,6 +21,16 @@ pub enum ClientCertificate {
     Trusted(Box<str>),
 }
 
+impl ClientCertificate {
+    /// The common name of a trusted certificate.
+    pub fn trusted_name(&self) -> Option<&str> {
+        match self {
+            Self::Trusted(name) => Some(name),
+            Self::None | Self::Untrusted | Self::Unclear => None,
+        }
+    }
+}
+
 /// A name that a gateway's certificate must have: `mail.example`, or `*.example` for any one label before `example`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CertificatePattern(Box<str>);
@@ -62,15 +72,20 @@ impl CertificatePattern {
             return true;
         }
         let Some(below) = self.0.strip_prefix("*.") else { return false };
-        common_name.split_once('.').is_some_and(|(first, rest)| {
-            !first.is_empty() && !first.contains('*') && rest.eq_ignore_ascii_case(below)
-        })
+        common_name
+            .split_once('.')
+            .is_some_and(|(first, rest)| is_label(first) && rest.eq_ignore_ascii_case(below))
     }
 
     /// As it is written, in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether an asterisk may stand for this. A common name is any text: `/O=Evil/CN=host` is no part of a host name.
+fn is_label(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
 impl fmt::Display for CertificatePattern {
@@ -96,6 +111,8 @@ mod tests {
             ("*.eu.mailmarshal.cloud", ".eu.mailmarshal.cloud", false),
             ("*.eu.mailmarshal.cloud", "*.*.eu.mailmarshal.cloud", false),
             ("*.eu.mailmarshal.cloud", "evil*.eu.mailmarshal.cloud", false),
+            ("*.eu.mailmarshal.cloud", "/O=Evil/CN=a.eu.mailmarshal.cloud", false),
+            ("*.eu.mailmarshal.cloud", "a b.eu.mailmarshal.cloud", false),
             ("*.eu.mailmarshal.cloud", "xeu.mailmarshal.cloud", false),
             ("mail.example.com", "", false),
         ] {

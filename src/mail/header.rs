@@ -6,6 +6,7 @@
 //! [`HeaderWatch`] asks for, within bounds. Header names are compared without case (RFC 5322 2.2).
 
 use std::collections::HashMap;
+use std::fmt;
 
 /// The loop token's header name; one line for each pass.
 pub const LOOP_HEADER: &str = "X-Postern-Loop";
@@ -13,8 +14,9 @@ pub const LOOP_HEADER: &str = "X-Postern-Loop";
 pub const TAG_HEADER: &str = "X-Postern-Tag";
 /// All that begins so is Postern's own.
 const OWN_PREFIX: &[u8] = b"X-Postern-";
-/// Forged lines remembered for removal in one message. More than this no MTA's header size limit lets through.
-const MAX_FORGED: u32 = 10_000;
+/// Forged lines remembered for removal in one message, and lines of one name that are watched. More than this no MTA's
+/// header size limit lets through.
+const MAX_REMOVED: u32 = 10_000;
 
 /// Values kept of one name that is watched; a message with more has them beyond reason.
 const MAX_KEPT: usize = 32;
@@ -53,13 +55,20 @@ pub struct HeaderFacts {
 }
 
 /// The lines of a name that is watched.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Kept {
     /// As the first line had it.
     name: Box<[u8]>,
     lines: u32,
     /// The values of the first lines, from the top.
     values: Vec<Box<[u8]>>,
+}
+
+/// The values may be secrets, which are never shown.
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").field("name", &self.name).field("lines", &self.lines).finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -84,7 +93,7 @@ impl HeaderFacts {
         } else if name.len() >= OWN_PREFIX.len() && name[..OWN_PREFIX.len()].eq_ignore_ascii_case(OWN_PREFIX)
         {
             self.forged_lines = self.forged_lines.saturating_add(1);
-            if self.forged_lines <= MAX_FORGED {
+            if self.forged_lines <= MAX_REMOVED {
                 let at =
                     *self.forged_names.entry(name.to_ascii_lowercase().into()).or_insert(self.forged.len());
                 match self.forged.get_mut(at) {
@@ -114,14 +123,19 @@ impl HeaderFacts {
         kept.into_iter().flat_map(|kept| kept.values.iter().map(|value| &**value))
     }
 
-    /// The lines of a name that is watched, for removal: the last first, as with [`Self::forged`]. More than can be
-    /// removed are left.
-    pub fn lines(&self, name: &str) -> impl Iterator<Item = HeaderToRemove> {
-        let kept = self.kept.iter().find(|kept| kept.name.eq_ignore_ascii_case(name.as_bytes()));
-        kept.into_iter().flat_map(|kept| {
-            let lines = kept.lines.min(MAX_FORGED);
-            (1..=lines).rev().map(|index| HeaderToRemove { name: kept.name.clone(), index })
-        })
+    /// The lines of these names, which are watched, for removal: the last of each name first, as with [`Self::forged`],
+    /// and with the forged ones before them where those are removed too. No line is there twice.
+    pub fn removals(&self, forged: bool, names: &[&str]) -> Vec<HeaderToRemove> {
+        let mut removals: Vec<HeaderToRemove> = if forged { self.forged().collect() } else { Vec::new() };
+        for name in names {
+            let gone = |removal: &HeaderToRemove| removal.name.eq_ignore_ascii_case(name.as_bytes());
+            let kept = self.kept.iter().find(|kept| kept.name.eq_ignore_ascii_case(name.as_bytes()));
+            if let Some(kept) = kept.filter(|_| !removals.iter().any(gone)) {
+                let lines = (1..=kept.lines.min(MAX_REMOVED)).rev();
+                removals.extend(lines.map(|index| HeaderToRemove { name: kept.name.clone(), index }));
+            }
+        }
+        removals
     }
 
     /// `Received` lines: hops before this MTA.
@@ -134,9 +148,10 @@ impl HeaderFacts {
         self.passes
     }
 
-    /// Whether there were more forged lines than can be removed.
+    /// Whether there were more forged lines, or lines of one name that is watched, than can be removed.
     pub fn overflowed(&self) -> bool {
-        self.forged_lines > MAX_FORGED
+        let too_many = |kept: &Kept| kept.lines > MAX_REMOVED && !kept.name.eq_ignore_ascii_case(b"Received");
+        self.forged_lines > MAX_REMOVED || self.kept.iter().any(too_many)
     }
 
     /// The forged lines, the last of each name first: Postfix counts anew after each removal and Sendmail does not,
@@ -208,22 +223,39 @@ mod tests {
         assert_eq!(values("X-Id"), ["one", "two"]);
         assert_eq!(values("X-Other"), Vec::<String>::new());
         assert_eq!((values("received"), facts.received()), (vec!["from a".to_owned()], 1));
-        let lines: Vec<u32> = facts.lines("X-Id").map(|line| line.index).collect();
+        let lines: Vec<u32> = facts.removals(true, &["X-Id", "x-id"]).iter().map(|line| line.index).collect();
         assert_eq!(lines, [2, 1]);
+        assert!(!format!("{facts:?}").contains("one"), "{facts:?}");
         let mut flood = HeaderFacts::default();
         (0..100).for_each(|_| flood.note(b"X-Id", &[b'x'; 9000], &watch()));
-        assert_eq!((flood.values("x-id").count(), flood.lines("x-id").count()), (MAX_KEPT, 100));
+        assert_eq!((flood.values("x-id").count(), flood.removals(false, &["x-id"]).len()), (MAX_KEPT, 100));
         assert!(flood.values("x-id").all(|value| value.len() == MAX_VALUE));
+        (0..MAX_REMOVED).for_each(|_| flood.note(b"X-Id", b"", &watch()));
+        assert!(flood.overflowed() && flood.removals(false, &["X-Id"]).len() == MAX_REMOVED as usize);
+        (0..=MAX_REMOVED).for_each(|_| flood.note(b"received", b"", &watch()));
+        flood.kept.retain(|kept| &*kept.name != b"X-Id");
+        assert!(!flood.overflowed());
+    }
+
+    #[test]
+    fn a_watched_line_of_our_own_prefix_is_removed_once() {
+        let watch = HeaderWatch { names: ["X-Postern-Id".into()].into(), ..HeaderWatch::default() };
+        let mut facts = HeaderFacts::default();
+        (0..2).for_each(|_| facts.note(b"x-postern-id", b"v", &watch));
+        for forged in [true, false] {
+            let removed = facts.removals(forged, &["X-Postern-Id"]);
+            assert_eq!(removed.iter().map(|line| line.index).collect::<Vec<_>>(), [2, 1], "{forged}");
+        }
     }
 
     #[test]
     fn a_flood_is_bounded_and_seen() {
         let mut facts = HeaderFacts::default();
-        for n in 0..=MAX_FORGED {
+        for n in 0..=MAX_REMOVED {
             assert!(!facts.overflowed());
             facts.note(format!("X-Postern-{n}").as_bytes(), b"", &watch());
         }
         assert!(facts.overflowed());
-        assert_eq!(facts.forged().count(), MAX_FORGED as usize);
+        assert_eq!(facts.forged().count(), MAX_REMOVED as usize);
     }
 }

@@ -2,6 +2,7 @@
 //! Ground floor: mail's own types. Text becomes one of these at the edge, and only these are
 //! compared, hashed, stored or decided upon. Nothing here does I/O, and nothing here knows Postern's policy.
 
+mod address_ranges;
 mod certificate;
 mod client;
 mod domain;
@@ -13,12 +14,15 @@ mod mailbox_set;
 mod network;
 mod network_set;
 mod path;
+mod private;
 mod queue_id;
+mod received;
 mod recipient;
 mod reply;
 mod secret;
 mod session;
 
+pub use address_ranges::AddressRanges;
 pub use certificate::{CertificatePattern, CertificatePatternError, ClientCertificate};
 pub use client::{Client, parse_client_address};
 pub use domain::{Domain, DomainError, DomainPattern, Host};
@@ -30,7 +34,9 @@ pub use mailbox_set::{MailboxSet, MailboxSetBuilder};
 pub use network::{Network, NetworkError, ParsedNetwork, aggregate};
 pub use network_set::NetworkSet;
 pub use path::ReversePath;
+pub use private::is_private;
 pub use queue_id::QueueId;
+pub use received::original_client;
 pub use recipient::Recipient;
 pub use reply::{EnhancedCode, Reply, ReplyClass, ReplyError, ReplyText};
 pub use secret::Secret;

@@ -69,6 +69,20 @@ impl Network {
         Self(IpNet::from(canonical(address)))
     }
 
+    /// The network of this prefix length around an address; nothing where the length is none. An IPv4-mapped address is
+    /// not made IPv4.
+    pub fn around(address: IpAddr, prefix: u8) -> Option<Self> {
+        IpNet::new(address, prefix).ok().map(|net| Self(net.trunc()))
+    }
+
+    pub(super) fn from_v4(net: Ipv4Net) -> Self {
+        Self(net.into())
+    }
+
+    pub(super) fn from_v6(net: Ipv6Net) -> Self {
+        Self(net.into())
+    }
+
     /// The prefix length, in bits.
     pub fn prefix_len(&self) -> u8 {
         self.0.prefix_len()
@@ -166,6 +180,21 @@ mod tests {
         let got: Vec<String> = aggregate(networks).iter().map(ToString::to_string).collect();
         assert_eq!(got, ["192.0.2.0/24", "198.51.100.0/24", "2001:db8::/32"]);
         assert_eq!(network("192.0.2.0/23").mask().to_string(), "255.255.254.0");
+    }
+
+    #[test]
+    fn networks_around_addresses() {
+        for (address, prefix, want) in [
+            ("192.0.2.7", 24, Some("192.0.2.0/24")),
+            ("192.0.2.7", 0, Some("0.0.0.0/0")),
+            ("192.0.2.7", 33, None),
+            ("2001:db8::7", 32, Some("2001:db8::/32")),
+            ("::ffff:192.0.2.7", 128, Some("::ffff:192.0.2.7/128")),
+            ("::1", 129, None),
+        ] {
+            let network = Network::around(address.parse().unwrap(), prefix);
+            assert_eq!(network.map(|n| n.to_string()).as_deref(), want, "{address}/{prefix}");
+        }
     }
 
     #[test]

@@ -99,6 +99,7 @@ where
             match flow {
                 Flow::Continue => {}
                 Flow::Decide(recipient) => answers.push(session.decide(&recipient).await),
+                Flow::Finish => session.finish(&mut answers).await,
                 Flow::Close => return Ok(()),
             }
             if !answers.is_empty() {

@@ -6,7 +6,7 @@
 
 use super::macros::Macros;
 use super::session::Garbage;
-use crate::mail::{Client, parse_client_address};
+use crate::mail::{Client, ClientCertificate, parse_client_address};
 
 /// The first NUL-terminated string of a packet, and what follows it.
 pub(super) fn string(packet: &[u8]) -> Result<(&[u8], &[u8]), Garbage> {
@@ -47,6 +47,54 @@ pub(super) fn login(macros: &Macros) -> Option<Box<str>> {
         return None;
     }
     macros.text("auth_authen").or(method).map(Into::into)
+}
+
+/// The client's certificate, by the macros of HELO.
+///
+/// Sendmail tells of every certificate and says in `{verify}` what it thinks of it; its `{cn_subject}` is in xtext (RFC 3461 4).
+/// Postfix has no `{verify}`, and a plain common name in `{cert_subject}` for a trusted certificate alone. Sendmail's
+/// `{cert_subject}` is never read: whether a `/CN=` in somebody's organization name can be told from a common name depends
+/// on the OpenSSL behind it.
+pub(super) fn certificate(macros: &Macros) -> ClientCertificate {
+    match macros.find("verify") {
+        Some(b"OK") => {
+            macros.find("cn_subject").map_or(ClientCertificate::Unclear, |name| trusted(&from_xtext(name)))
+        }
+        Some(b"NO" | b"NOT" | b"NONE") => ClientCertificate::None,
+        Some(b"FAIL") => ClientCertificate::Untrusted,
+        // The handshake failed, or something that the answer depends on did.
+        Some(_) => ClientCertificate::Unclear,
+        None => match macros.find("cert_subject") {
+            None => ClientCertificate::None,
+            // A Sendmail that was not asked for `{verify}`, since it is too old to be asked, and so may trust it or not.
+            Some([b'/', ..]) => ClientCertificate::Unclear,
+            Some(name) => trusted(name),
+        },
+    }
+}
+
+/// A trusted certificate's name, unless it is one that nobody could tell apart in a log.
+fn trusted(name: &[u8]) -> ClientCertificate {
+    match std::str::from_utf8(name) {
+        Ok(name) if !name.is_empty() && !name.chars().any(char::is_control) => {
+            ClientCertificate::Trusted(name.into())
+        }
+        Ok(_) | Err(_) => ClientCertificate::Untrusted,
+    }
+}
+
+/// Undoes `+XX`; what is no such escape stays as it is.
+fn from_xtext(mut text: &[u8]) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(text.len());
+    while let Some((&first, rest)) = text.split_first() {
+        let escaped = rest.get(..2).filter(|_| first == b'+').and_then(|digits| {
+            let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+            Some(digit(digits[0])? << 4 | digit(digits[1])?)
+        });
+        octets.push(escaped.unwrap_or(first));
+        text = if escaped.is_some() { &rest[2..] } else { rest };
+    }
+    octets
 }
 
 #[cfg(test)]
@@ -98,5 +146,46 @@ mod tests {
         assert_eq!(login_of(b"M{auth_type}\0EXTERNAL\0").as_deref(), Some("EXTERNAL"));
         assert_eq!(login_of(b"M{auth_type}\0Anonymous\0{auth_authen}\0anonymous\0"), None);
         assert_eq!(login_of(b"Mi\0A1\0"), None);
+    }
+
+    #[test]
+    fn certificates_as_postfix_and_sendmail_tell_them() {
+        use ClientCertificate::{None as Missing, Unclear, Untrusted};
+        let trusted = |name: &str| ClientCertificate::Trusted(name.into());
+        for (packet, want) in [
+            // Postfix: the common name, and of a trusted one only.
+            (&b"H"[..], Missing),
+            (b"H{tls_version}\0TLSv1.3\0", Missing),
+            (b"H{cert_subject}\0*.eu.example.cloud\0{cert_issuer}\0Test CA\0", trusted("*.eu.example.cloud")),
+            (b"H{cert_subject}\0client+20one <x>\0", trusted("client+20one <x>")),
+            (b"H{cert_subject}\0gr\xfcn\0", Untrusted),
+            (b"H{cert_subject}\0a\x07b\0", Untrusted),
+            (b"H{cert_subject}\0\0", Missing),
+            // Sendmail: everything, and what it thinks of it.
+            (
+                b"H{verify}\0OK\0{cn_subject}\0mail.example\0{cert_subject}\0/CN=mail.example\0",
+                trusted("mail.example"),
+            ),
+            (b"H{verify}\0OK\0{cn_subject}\0client+20one+20+3Cx+3E\0", trusted("client one <x>")),
+            (b"H{verify}\0OK\0{cn_subject}\0a+2Bb+2\0", trusted("a+b+2")),
+            (b"H{verify}\0OK\0{cn_subject}\0a+00b\0", Untrusted),
+            (b"H{verify}\0OK\0{cn_subject}\0a+0Ab\0", Untrusted),
+            (b"H{verify}\0OK\0{cn_subject}\0a+FFb\0", Untrusted),
+            (b"H{verify}\0OK\0{cert_subject}\0/O=x/CN=mail.example\0", Unclear),
+            (b"H{verify}\0FAIL\0{cn_subject}\0mail.example\0{cert_subject}\0/CN=mail.example\0", Untrusted),
+            (b"H{verify}\0NO\0{cert_subject}\0\0", Missing),
+            (b"H{verify}\0NOT\0", Missing),
+            (b"H{verify}\0NONE\0", Missing),
+            (b"H{verify}\0TEMP\0", Unclear),
+            (b"H{verify}\0SOFTWARE\0", Unclear),
+            (b"H{verify}\0PROTOCOL\0", Unclear),
+            (b"H{verify}\0ok\0{cn_subject}\0mail.example\0", Unclear),
+            // A Sendmail that was not asked for `{verify}`.
+            (b"H{cert_subject}\0/C=XX/CN=mail.example\0", Unclear),
+        ] {
+            let mut macros = Macros::default();
+            macros.define(packet);
+            assert_eq!(certificate(&macros), want, "{}", packet.escape_ascii());
+        }
     }
 }

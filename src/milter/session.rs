@@ -28,8 +28,10 @@ use tokio::time::timeout;
 pub enum Flow {
     /// The next packet.
     Continue,
-    /// A recipient has to be decided about first; the one thing that may take time.
+    /// A recipient has to be decided about first, which may take time.
     Decide(Recipient),
+    /// The message has to be decided about first, which may take time.
+    Finish,
     /// The end: the MTA has said goodbye.
     Close,
 }
@@ -179,11 +181,11 @@ impl<J: Judge> Session<J> {
             CommandKind::OptNeg => out.push(self.negotiate(payload)?),
             CommandKind::DefMacros => self.macros.define(payload),
             CommandKind::ConnInfo => self.connected(payload)?,
-            CommandKind::Helo => self.facts.helo = Some(facts::string(payload)?.0.into()),
+            CommandKind::Helo => self.greeted(payload)?,
             CommandKind::Mail => self.begin_message(payload)?,
             CommandKind::Rcpt => return Ok(Flow::Decide(self.recipient(payload)?)),
             CommandKind::Header => self.header(payload)?,
-            CommandKind::BodyEnd => self.finish_message(out),
+            CommandKind::BodyEnd => return Ok(Flow::Finish),
             CommandKind::Abort => self.end_message(),
             CommandKind::QuitNc => self.reset(),
             CommandKind::Quit => return Ok(Flow::Close),
@@ -219,6 +221,15 @@ impl<J: Judge> Session<J> {
         let client = facts::client(payload)?;
         let mta_name = self.macros.text("j").map(Into::into);
         self.facts = mail::Session { client, helo: None, mta_name };
+        Ok(())
+    }
+
+    /// A second HELO comes after STARTTLS, and then tells of the client's certificate.
+    fn greeted(&mut self, payload: &[u8]) -> Result<(), Garbage> {
+        self.facts.helo = Some(facts::string(payload)?.0.into());
+        self.facts.client.certificate = facts::certificate(&self.macros);
+        // A HELO whose macros do not come must not be taken for the one before it.
+        self.macros.end_stage(MacroStage::Helo);
         Ok(())
     }
 
@@ -274,16 +285,21 @@ impl<J: Judge> Session<J> {
         Ok(())
     }
 
-    fn finish_message(&mut self, out: &mut Vec<Packet>) {
-        let Some(terms) = &self.terms else { return };
+    /// Decides about the message, within [`DECISION_LIMIT`], and puts into `out` what is answered.
+    pub async fn finish(&mut self, out: &mut Vec<Packet>) {
         if let Some(id) = self.queue_id() {
             self.transaction.facts.queue_id = Some(id);
         }
         let case = Case { id: self.id, session: &self.facts, message: &self.transaction.facts };
         let recipients = self.transaction.decisions();
-        let loops = self.policy.loops();
-        let by_headers = self.judge.headers(&self.policy, case, &recipients);
-        out.extend(self.transaction.finish(by_headers.as_ref(), loops, terms));
+        let decision = self.judge.headers(&self.policy, case, &recipients);
+        let by_headers = timeout(DECISION_LIMIT, decision).await.unwrap_or_else(|_| {
+            self.judge.count(Event::Overdue);
+            self.judge.overdue_headers(&self.policy, case, &recipients)
+        });
+        if let Some(terms) = &self.terms {
+            out.extend(self.transaction.finish(by_headers.as_ref(), &self.policy, terms));
+        }
         self.judge.count(Event::Message);
         self.end_message();
     }

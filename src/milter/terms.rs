@@ -21,23 +21,32 @@ use bytes::{BufMut, BytesMut};
 /// The lowest protocol version there is a use for; libmilter draws the line at the same place.
 const LOWEST_VERSION: Version = 2;
 
-/// Macros asked for at each stage. Naming one macro that no MTA defines keeps an MTA from sending its default list.
-const MACROS: [(MacroStage, &CStr); 7] = [
-    (MacroStage::Connect, c"j"),
-    (MacroStage::Helo, c"{postern_none}"),
-    (MacroStage::Mail, c"i {auth_type} {auth_authen}"),
-    (MacroStage::Rcpt, c"i {rcpt_addr}"),
-    (MacroStage::Data, c"{postern_none}"),
-    (MacroStage::Eoh, c"{postern_none}"),
-    (MacroStage::Eom, c"i"),
-];
+/// A macro that no MTA defines: asking for it keeps an MTA from sending its default list.
+const NONE: &CStr = c"{postern_none}";
+/// What tells of a client's certificate, in Sendmail and in Postfix.
+const CERTIFICATE: &CStr = c"{verify} {cn_subject} {cert_subject}";
+
+/// Macros asked for at each stage, by whether a client's certificate matters.
+fn macros(certificate: bool) -> [(MacroStage, &'static CStr); 7] {
+    [
+        (MacroStage::Connect, c"j"),
+        (MacroStage::Helo, if certificate { CERTIFICATE } else { NONE }),
+        (MacroStage::Mail, c"i {auth_type} {auth_authen}"),
+        (MacroStage::Rcpt, c"i {rcpt_addr}"),
+        (MacroStage::Data, NONE),
+        (MacroStage::Eoh, NONE),
+        (MacroStage::Eom, c"i"),
+    ]
+}
 
 /// What a policy needs of an MTA.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[allow(clippy::struct_excessive_bools)] // Each is a thing of its own to ask an MTA for.
 pub struct Needs {
-    /// Header lines are looked at, so that the loop token is added and forged lines are removed.
+    /// Header lines are looked at, so that the loop token is added, and forged lines and those of gateways are removed.
     pub headers: bool,
+    /// What the MTA thinks of the client's certificate is looked at.
+    pub certificate: bool,
     /// A header line may be added to a tagged message.
     pub tag: bool,
     /// A message may be held.
@@ -51,6 +60,7 @@ impl Needs {
     pub fn of(policy: &Policy) -> Self {
         Self {
             headers: policy.needs_headers(),
+            certificate: policy.needs_certificate(),
             tag: policy.can_ask(Verdict::Tag),
             quarantine: policy.can_ask(Verdict::Quarantine),
             discard: policy.can_ask(Verdict::Discard),
@@ -90,6 +100,7 @@ pub struct Terms {
     version: Version,
     actions: Actions,
     options: ProtoOpts,
+    certificate: bool,
 }
 
 impl Terms {
@@ -106,6 +117,7 @@ impl Terms {
             version: offer.version.min(PROTOCOL_VERSION),
             actions: needs.actions() & offer.actions,
             options,
+            certificate: needs.certificate,
         })
     }
 
@@ -116,7 +128,7 @@ impl Terms {
         payload.put_u32(self.actions.bits());
         payload.put_u32(self.options.bits());
         if self.actions.contains(Actions::REQUEST_MACROS) {
-            for (stage, names) in MACROS {
+            for (stage, names) in macros(self.certificate) {
                 payload.put_i32(stage.into());
                 payload.put_slice(names.to_bytes_with_nul());
             }
@@ -171,7 +183,7 @@ mod tests {
         }
     }
 
-    const ALL: Needs = Needs { headers: true, tag: true, quarantine: true, discard: true };
+    const ALL: Needs = Needs { headers: true, certificate: true, tag: true, quarantine: true, discard: true };
 
     #[test]
     fn a_full_offer_leaves_rcpt_and_end_of_message_to_answer() {
@@ -192,7 +204,7 @@ mod tests {
     fn the_codec_reads_what_is_told() {
         use indymilter::message::reply::Reply;
         let terms = Terms::agree(&offer(6, 0x1ff, 0x1f_ffff), ALL).unwrap();
-        let macros = MACROS.into_iter().map(|(stage, names)| (stage, names.to_owned())).collect();
+        let macros = macros(true).into_iter().map(|(stage, names)| (stage, names.to_owned())).collect();
         let want = Reply::OptNeg { version: 6, actions: terms.actions, opts: terms.options, macros };
         assert_eq!(Reply::parse_reply(terms.to_message()), Ok(want));
         let plain = Terms::agree(&offer(6, 0xff, 0x1f_ffff), ALL).unwrap();

@@ -10,7 +10,7 @@ use super::terms::Terms;
 use crate::gate::{Reference, Ruling};
 use crate::mail::{LOOP_HEADER, Message, Recipient, Reply, TAG_HEADER, header_value};
 use crate::policy::{
-    Decision, Ending, LoopRule, Marks, Reason, Replies, Sharing, Verdict, ending, parted, too_many,
+    Decision, Ending, Marks, Policy, Reason, Replies, Sharing, Verdict, ending, parted, too_many,
 };
 use indymilter::Actions;
 use indymilter::message::Message as Packet;
@@ -84,9 +84,9 @@ impl Transaction {
     }
 
     /// What the MTA is told at the end of the message: edits, then the answer.
-    pub(super) fn finish(&self, by_headers: Option<&Ruling>, loops: &LoopRule, terms: &Terms) -> Vec<Packet> {
+    pub(super) fn finish(&self, by_headers: Option<&Ruling>, policy: &Policy, terms: &Terms) -> Vec<Packet> {
         let rulings = self.accepted.iter().map(|accepted| &accepted.ruling);
-        let marks = match ending(loops, rulings, by_headers) {
+        let marks = match ending(policy, rulings, by_headers) {
             Ending::Refused(ruling) => return vec![refused(ruling)],
             Ending::Discarded => return vec![answer::plain(ReplyKind::Discard)],
             Ending::Passed(marks) => marks,
@@ -102,7 +102,7 @@ impl Transaction {
             };
         }
         let mut packets = Vec::new();
-        self.edit_headers(&marks, loops, terms, &mut packets);
+        self.edit_headers(&marks, &policy.loops().id, terms, &mut packets);
         for spelling in self.accepted.iter().flat_map(|accepted| &accepted.spellings) {
             packets.push(answer::delete_recipient(spelling));
         }
@@ -117,20 +117,19 @@ impl Transaction {
     fn edit_headers(
         &self,
         marks: &Marks<'_, Ruling>,
-        loops: &LoopRule,
+        loop_id: &str,
         terms: &Terms,
         packets: &mut Vec<Packet>,
     ) {
-        if marks.remove_forged && terms.allows(Actions::CHANGE_HEADER) {
-            packets.extend(
-                self.facts.headers.forged().map(|line| answer::remove_header(&line.name, line.index)),
-            );
+        if terms.allows(Actions::CHANGE_HEADER) {
+            let removals = self.facts.headers.removals(marks.remove_forged, &marks.remove);
+            packets.extend(removals.iter().map(|line| answer::remove_header(&line.name, line.index)));
         }
         if !terms.allows(Actions::ADD_HEADER) {
             return;
         }
         if marks.loop_token {
-            packets.push(answer::add_header(LOOP_HEADER, &loops.id));
+            packets.push(answer::add_header(LOOP_HEADER, loop_id));
         }
         for reason in &marks.tags {
             packets.push(answer::add_header(TAG_HEADER, &header_value(reason.as_str())));

@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! The decision itself, in the order: internal, ours, source, recipient; and, once headers are known, loop.
+//! The decision itself, in the order: internal, ours, source, recipient, reputation; and, once headers are known, what
+//! they tell of the source, loop, and who is behind the gateway.
 //!
 //! Every function here is pure. Three answers run through all of it: yes, no, unknown; unknown always asks for
-//! `defer` with reason `not-ready`, never for a rejection, and never passes as a yes.
+//! `defer`, never for a rejection, and never passes as a yes.
 
 use super::rules::Standing;
+use super::source::Checked;
 use super::{
     Answer, Answers, Check, Decision, Directory, DomainPolicy, Entry, Finding, Mode, Policy, Questions,
-    Reason, Rule, Source, Verdict,
+    Reason, Rule, Verdict, reputation, source,
 };
-use crate::mail::{Client, Domain, HeaderFacts, Mailbox, Recipient, Session};
+use crate::mail::{Domain, HeaderFacts, Mailbox, Recipient, Session};
 use std::sync::Arc;
 
 /// Decides about one recipient by what is known at RCPT and what was answered to [`questions`].
 pub fn recipient(policy: &Policy, session: &Session, recipient: &Recipient, answers: &Answers) -> Decision {
     let standing = policy.standing(recipient);
+    let mut candidates = Vec::new();
     if let Some(rule) = policy.internal().find(&session.client) {
         return conclude(policy, &standing, vec![accepting(Check::Internal, rule, Reason::Internal)]);
     }
@@ -25,44 +28,111 @@ pub fn recipient(policy: &Policy, session: &Session, recipient: &Recipient, answ
             vec![accepting(Check::Domain, Rule::SwitchedOff, Reason::Inactive)]
         }
         Standing::Listed(own, mailbox, domain) => {
-            let source = check_source(policy, own, &session.client, answers);
+            let Checked { finding, candidates: left, stranger } =
+                source::check(policy, own, &session.client, answers);
+            candidates = left;
             // A stranger gets the same answer for every recipient, so that nobody can ask who exists.
-            let goes_on = source.verdict <= Verdict::Tag;
-            let mut findings = vec![source];
+            let goes_on = finding.verdict <= Verdict::Tag;
+            let mut findings = vec![finding];
             if goes_on {
                 findings.push(check_recipient(own, mailbox, domain));
+                if let Some(stranger) = stranger {
+                    reputation::check(policy, own, stranger, answers, &mut findings);
+                }
             }
             findings
         }
     };
-    conclude(policy, &standing, findings)
+    Decision { candidates, ..conclude(policy, &standing, findings) }
 }
 
-/// What the network has to be asked before [`recipient`] can decide; nothing for nearly every message.
-pub fn questions(policy: &Policy, session: &Session, recipient: &Recipient) -> Option<Questions> {
-    let _ = (policy, session, recipient);
-    None
-}
-
-/// Decides about a message by its headers. `recipients` are the decisions about those that were accepted; the strongest
-/// verdict over those it will be delivered to or held for answers for all of them. Nothing when no such recipient's
-/// domain looks at headers.
-pub fn headers(policy: &Policy, recipients: &[&Decision], headers: &HeaderFacts) -> Option<Decision> {
-    if !policy.loops.is_on() {
+/// What the network has to be asked before [`recipient`] can decide, beside what it has been; nothing for nearly every
+/// message. Whether a client is a gateway comes first, because a gateway's reputation is never asked.
+pub fn questions(
+    policy: &Policy,
+    session: &Session,
+    recipient: &Recipient,
+    answered: &Answers,
+) -> Option<Questions> {
+    let client = &session.client;
+    if !policy.asks() || policy.internal().find(client).is_some() {
         return None;
     }
-    let staying = recipients.iter().filter(|decision| decision.applied != Verdict::Discard);
-    let looked_at = staying.filter_map(|decision| decision.domain.as_ref());
-    let domains = looked_at.filter(|domain| domain.mode > Mode::Inactive);
-    let decisions = domains.map(|domain| {
-        let findings = check_headers(policy, domain, headers);
-        Decision::weigh(findings, Some(Arc::clone(domain)), domain.mode, &domain.replies)
+    let address = client.address?;
+    let Standing::Listed(domain, _, _) = policy.standing(recipient) else { return None };
+    if domain.mode == Mode::Inactive {
+        return None;
+    }
+    let live = source::unasked(policy, domain, client, answered);
+    if !live.is_empty() {
+        return Some(Questions { client: address, live, listings: false, reverse: false });
+    }
+    let Checked { finding, candidates: _, stranger } = source::check(policy, domain, client, answered);
+    let stranger = stranger.filter(|_| finding.verdict <= Verdict::Tag)?;
+    policy.reputation().questions(stranger, answered)
+}
+
+/// What the network has to be asked about the client in front of the gateway that a message came through, where
+/// a gateway is to be looked behind.
+pub fn behind(policy: &Policy, recipients: &[&Decision], headers: &HeaderFacts) -> Option<Questions> {
+    if policy.reputation().threshold == 0 {
+        return None;
+    }
+    let client = looked_at(recipients).find_map(|(decision, domain)| {
+        let (gateway, _) = source::settle(domain, &decision.candidates, headers);
+        reputation::client_behind(gateway.filter(|gateway| gateway.behind.is_some())?, headers)
+    })?;
+    Some(Questions { client, live: Vec::new(), listings: true, reverse: false })
+}
+
+/// Decides about a message by its headers and what was answered to [`behind`]. `recipients` are the decisions about those
+/// that were accepted; the strongest verdict over those it will be delivered to or held for answers for all of them.
+/// Nothing when no such recipient's domain looks at headers.
+pub fn headers(
+    policy: &Policy,
+    recipients: &[&Decision],
+    headers: &HeaderFacts,
+    answers: &Answers,
+) -> Option<Decision> {
+    // Gateways of different domains may have different clients in front; only the first of them was asked about.
+    let asked = behind(policy, recipients, headers).map(|questions| questions.client);
+    let decisions = looked_at(recipients).filter_map(|(decision, domain)| {
+        let mut findings = Vec::new();
+        let (gateway, finding) = source::settle(domain, &decision.candidates, headers);
+        findings.extend(finding);
+        check_loops(policy, domain, headers, &mut findings);
+        let listings = answers.listings.as_ref();
+        findings.extend(gateway.and_then(|gateway| {
+            let listings_of = |address| listings.filter(|_| asked == Some(address));
+            reputation::check_behind(policy, gateway, headers, listings_of)
+        }));
+        if findings.is_empty() {
+            return None;
+        }
+        Some(Decision::weigh(findings, Some(Arc::clone(domain)), domain.mode, &domain.replies))
     });
     decisions.fold(None, |strongest: Option<Decision>, decision| match strongest {
         Some(strongest) if (strongest.applied, strongest.verdict) >= (decision.applied, decision.verdict) => {
             Some(strongest)
         }
         _ => Some(decision),
+    })
+}
+
+/// Decisions about recipients whom the message will be delivered to or held for, and whose domains look at headers;
+/// of several in a row that cannot but come to the same, the first.
+fn looked_at<'a>(
+    recipients: &'a [&'a Decision],
+) -> impl Iterator<Item = (&'a Decision, &'a Arc<DomainPolicy>)> {
+    let staying = recipients.iter().filter(|decision| decision.applied != Verdict::Discard);
+    let listed = staying.filter_map(|decision| Some((*decision, decision.domain.as_ref()?)));
+    let mut last: Option<(&Decision, &Arc<DomainPolicy>)> = None;
+    listed.filter(|(_, domain)| domain.mode > Mode::Inactive).filter(move |&(decision, domain)| {
+        let same = last.is_some_and(|(before, its_domain)| {
+            Arc::ptr_eq(its_domain, domain) && before.candidates == decision.candidates
+        });
+        last = Some((decision, domain));
+        !same
     })
 }
 
@@ -86,26 +156,6 @@ fn conclude(policy: &Policy, standing: &Standing<'_>, findings: Vec<Finding>) ->
         Standing::Unclear => {
             Decision::weigh(findings, None, policy.strictest_mode(), &policy.unlisted().replies)
         }
-    }
-}
-
-fn check_source(policy: &Policy, domain: &DomainPolicy, client: &Client, answers: &Answers) -> Finding {
-    let gateways = match &domain.source {
-        Source::Any => return passing(Check::Source, Rule::AnyClient),
-        Source::Gateways(gateways) => gateways,
-    };
-    let Some(address) = client.address else {
-        return unknown(Check::Source, Rule::ClientUnknown);
-    };
-    let gateways = || gateways.iter().filter_map(|id| policy.gateways().find(*id));
-    let found = gateways().find_map(|gateway| {
-        let network = *gateway.addresses.as_ref()?.networks.find(address)?;
-        Some(Rule::Gateway { gateway: Arc::clone(&gateway.name), network })
-    });
-    let _ = answers;
-    match found {
-        Some(rule) => passing(Check::Source, rule),
-        None => failing(Check::Source, Rule::NoGateway, Reason::SourceNotGateway, domain.verdicts.source),
     }
 }
 
@@ -149,9 +199,8 @@ fn base_of<'a>(local: &'a str, delimiters: &str) -> Option<&'a str> {
     (at > 0).then(|| &local[..at])
 }
 
-fn check_headers(policy: &Policy, domain: &DomainPolicy, headers: &HeaderFacts) -> Vec<Finding> {
+fn check_loops(policy: &Policy, domain: &DomainPolicy, headers: &HeaderFacts, findings: &mut Vec<Finding>) {
     let rule = policy.loops();
-    let mut findings = Vec::with_capacity(2);
     let mut judge = |check, is_loop: bool, rule: Rule, reason| {
         findings.push(if is_loop {
             failing(check, rule, reason, domain.verdicts.loops)
@@ -172,10 +221,9 @@ fn check_headers(policy: &Policy, domain: &DomainPolicy, headers: &HeaderFacts) 
     if headers.overflowed() {
         findings.push(unknown(Check::Loop, Rule::ForgedHeaders));
     }
-    findings
 }
 
-fn passing(check: Check, rule: Rule) -> Finding {
+pub(super) fn passing(check: Check, rule: Rule) -> Finding {
     Finding { check, answer: Answer::Yes, rule, reason: Reason::Passed, verdict: Verdict::Accept }
 }
 
@@ -184,7 +232,7 @@ fn accepting(check: Check, rule: Rule, reason: Reason) -> Finding {
     Finding { check, answer: Answer::Yes, rule, reason, verdict: Verdict::Accept }
 }
 
-fn failing(check: Check, rule: Rule, reason: Reason, verdict: Verdict) -> Finding {
+pub(super) fn failing(check: Check, rule: Rule, reason: Reason, verdict: Verdict) -> Finding {
     Finding { check, answer: Answer::No, rule, reason, verdict }
 }
 
@@ -192,6 +240,6 @@ fn not_listed(verdict: Verdict) -> Finding {
     failing(Check::Domain, Rule::Unlisted, Reason::NotOurDomain, verdict)
 }
 
-fn unknown(check: Check, rule: Rule) -> Finding {
+pub(super) fn unknown(check: Check, rule: Rule) -> Finding {
     Finding { check, answer: Answer::Unknown, rule, reason: Reason::NotReady, verdict: Verdict::Defer }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! The outcome of all checks: the strongest finding, and what the domain's mode makes of it.
 
+use super::source::Candidate;
 use super::{DomainPolicy, Finding, Mode, Reason, Replies, Verdict};
 use crate::mail::Reply;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub struct Decision {
     pub applied: Verdict,
     /// The refusal to answer with, when `applied` refuses.
     pub reply: Option<Reply>,
+    /// Gateways of which the headers tell more.
+    pub(super) candidates: Vec<Candidate>,
 }
 
 impl AsRef<Self> for Decision {
@@ -50,7 +53,7 @@ impl Decision {
         };
         let applied = mode.apply(verdict);
         let reply = replies.reply(reason, applied).cloned();
-        Self { domain, findings, reason, verdict, mode, applied, reply }
+        Self { domain, findings, reason, verdict, mode, applied, reply, candidates: Vec::new() }
     }
 
     /// The finding that decided.

@@ -3,9 +3,9 @@
 //!
 //! Holding a message holds it for everyone, so recipients that would be held and recipients that would not cannot
 //! share it: the first accepted one decides, the others get 452 4.5.3 and come again. Discarding removes its recipients
-//! alone. Tags and the loop token are lines on the whole message.
+//! alone. Tags and the loop token are lines on the whole message, and so are those by which gateways are known.
 
-use super::{Decision, LoopRule, Mode, Reason, Verdict};
+use super::{Decision, Mode, Policy, Reason, Verdict};
 use crate::mail::{EnhancedCode, Reply, ReplyClass, ReplyText};
 
 /// Who can be in one message, given who is in it already.
@@ -45,6 +45,9 @@ pub enum Ending<'a, R> {
 pub struct Marks<'a, R> {
     /// Lines that claim to be Postern's own and are not are removed; what is added after that is ours.
     pub remove_forged: bool,
+    /// All lines of these names are removed: by them gateways are known, so that they are secrets. None is there twice but
+    /// for case.
+    pub remove: Vec<&'a str>,
     /// A line with the loop token is added.
     pub loop_token: bool,
     /// A line with each of these reasons is added.
@@ -55,7 +58,7 @@ pub struct Marks<'a, R> {
 
 /// What the end of a message comes to, by the decisions about its accepted recipients and the one about its headers.
 pub fn ending<'a, R: AsRef<Decision>>(
-    loops: &LoopRule,
+    policy: &'a Policy,
     accepted: impl IntoIterator<Item = &'a R>,
     by_headers: Option<&'a R>,
 ) -> Ending<'a, R> {
@@ -71,8 +74,11 @@ pub fn ending<'a, R: AsRef<Decision>>(
         return Ending::Discarded;
     }
     let decisions = || staying.iter().map(|&ruling| -> &Decision { ruling.as_ref() });
-    let looked_at =
-        decisions().any(|decision| decision.domain.as_ref().is_some_and(|d| d.mode > Mode::Inactive));
+    let domains = || {
+        let listed = staying.iter().filter_map(|&ruling| ruling.as_ref().domain.as_ref());
+        listed.filter(|domain| domain.mode > Mode::Inactive)
+    };
+    let looked_at = domains().next().is_some();
     let internal = decisions().any(|decision| decision.reason == Reason::Internal);
     let mut tags = Vec::new();
     for decision in decisions().chain(by_headers.map(AsRef::as_ref)) {
@@ -80,10 +86,19 @@ pub fn ending<'a, R: AsRef<Decision>>(
             tags.push(decision.reason);
         }
     }
+    // Whether they were right or not, in every mode, and from internal clients too: a relay of our own that the gateway's
+    // mail comes over leaves them on, and whoever reads one in a mailbox can write it.
+    let mut remove: Vec<&str> = Vec::new();
+    for name in domains().flat_map(|domain| policy.header_names(domain)) {
+        if !remove.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            remove.push(name);
+        }
+    }
     let mut holding = staying.iter().copied().chain(by_headers);
     Ending::Passed(Marks {
         remove_forged: looked_at && !internal,
-        loop_token: looked_at && loops.max_passes > 0,
+        remove,
+        loop_token: looked_at && policy.loops().max_passes > 0,
         tags,
         hold: holding.find(|ruling| applied(ruling) == Verdict::Quarantine),
     })

@@ -2,30 +2,36 @@
 //! Policy: pure functions from facts to a verdict. No clock, no log, no I/O, no async; the gate calls, records and counts.
 //!
 //! [`Policy`] is one immutable picture of everything that a decision needs. [`recipient`] decides about one
-//! recipient at RCPT, [`headers`] about a message whose headers are known, in the order that `README.md` gives; [`ending`] says what
-//! both come to for a message with several recipients.
+//! recipient at RCPT, [`headers`] about a message whose headers are known, in the order that `README.md` gives; [`questions`] and
+//! [`behind`] say what the network has to be asked before, and [`ending`] what both come to for a message with several recipients.
 
 mod decide;
 mod decision;
+mod factor;
 mod finding;
+mod gateway;
 mod message;
 mod outside;
 mod reason;
 mod replies;
+mod reputation;
+mod rule;
 mod rules;
+mod source;
 mod verdict;
 
-pub use decide::{headers, overdue, questions, recipient};
+pub use decide::{behind, headers, overdue, questions, recipient};
 pub use decision::Decision;
-pub use finding::{Answer, Check, Entry, Finding, Rule};
+pub use factor::{ByAddress, ByCertificate, ByHeader, Shown};
+pub use finding::{Answer, Check, Finding};
+pub use gateway::{Addresses, Gateway, GatewayId, Gateways, HeaderFactor, LiveName, Require};
 pub use message::{Ending, Marks, Sharing, ending, parted, too_many};
 pub use outside::{Answers, Listing, Listings, Questions, ReverseName};
 pub use reason::Reason;
 pub use replies::Replies;
-pub use rules::{
-    Addresses, Directory, DomainPolicy, Gateway, GatewayId, Gateways, HeaderFactor, Internal, LiveName,
-    LoopRule, Policy, Reputation, Require, ReverseRule, Source, Unlisted, Verdicts,
-};
+pub use reputation::{Reputation, ReverseRule, Weighed};
+pub use rule::{Entry, Rule};
+pub use rules::{Directory, DomainPolicy, Internal, LoopRule, Policy, Source, Unlisted, Verdicts};
 pub use verdict::{Mode, Verdict};
 
 #[cfg(test)]

@@ -40,6 +40,11 @@ impl Answers {
         let found = self.live.iter().find(|(asked, _)| asked == name);
         found.map_or(Answer::Unknown, |(_, answer)| *answer)
     }
+
+    /// Whether a live name has been asked about the client, even if it gave no answer.
+    pub(super) fn knows(&self, name: &LiveName) -> bool {
+        self.live.iter().any(|(asked, _)| asked == name)
+    }
 }
 
 /// What DNSBLs say of an address.

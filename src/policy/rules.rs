@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! The rules that decisions follow: one immutable picture, replaced whole when anything in it changes.
 
-use super::{Mode, Reason, Replies, Verdict};
+use super::{Gateway, GatewayId, Gateways, Mode, Reason, Replies, Reputation, Verdict};
 use crate::mail::{
-    CertificatePattern, Client, Domain, DomainPattern, DomainTable, HeaderWatch, Mailbox, MailboxSet,
-    NetworkSet, Recipient, Secret,
+    Client, Domain, DomainPattern, DomainTable, HeaderWatch, Mailbox, MailboxSet, NetworkSet, Recipient,
 };
-use std::fmt;
 use std::sync::Arc;
 
 /// Everything that a decision needs.
@@ -14,12 +12,13 @@ use std::sync::Arc;
 pub struct Policy {
     pub(super) internal: Internal,
     unlisted: Unlisted,
-    domains: Arc<DomainTable<Arc<DomainPolicy>>>,
+    pub(super) domains: Arc<DomainTable<Arc<DomainPolicy>>>,
     gateways: Gateways,
     pub(super) loops: LoopRule,
-    reputation: Reputation,
+    pub(super) reputation: Reputation,
     strictest: Mode,
     watch: Arc<HeaderWatch>,
+    asks: bool,
 }
 
 /// Who is internal.
@@ -92,154 +91,6 @@ pub enum Source {
     Gateways(Vec<GatewayId>),
 }
 
-/// A gateway's place in [`Gateways`]. Gateways change by themselves and domains do not, so a domain names its
-/// gateways by place, and a policy with fresh gateways shares everything else with the one before it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct GatewayId(u32);
-
-/// All gateways, by place.
-#[derive(Clone, Debug, Default)]
-pub struct Gateways(Vec<Arc<Gateway>>);
-
-impl Gateways {
-    /// Adds a gateway and gives its place.
-    pub fn add(&mut self, gateway: Gateway) -> GatewayId {
-        let id = GatewayId(u32::try_from(self.0.len()).unwrap_or(u32::MAX));
-        self.0.push(Arc::new(gateway));
-        id
-    }
-
-    /// The gateway in a place.
-    pub fn find(&self, id: GatewayId) -> Option<&Arc<Gateway>> {
-        self.0.get(id.0 as usize)
-    }
-
-    /// All of them, in the order of their places.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Gateway>> {
-        self.0.iter()
-    }
-}
-
-/// Who may hand us mail, and by what it is known.
-#[derive(Clone, Debug)]
-pub struct Gateway {
-    /// Its name in the configuration.
-    pub name: Arc<str>,
-    /// The addresses it delivers from; nothing where it is known by other means alone.
-    pub addresses: Option<Addresses>,
-    /// Names of which its TLS certificate must have one; where empty, certificates do not matter.
-    pub certificate: Box<[CertificatePattern]>,
-    /// The header line that it marks its messages with.
-    pub header: Option<HeaderFactor>,
-    /// Which of these it must show.
-    pub require: Require,
-    /// What is asked for when the client in front of the gateway is listed by DNSBLs; nothing when that is not looked at.
-    pub behind: Option<Verdict>,
-    /// Whether an address that seems to hide many clients is this gateway all the same.
-    pub accept_private: bool,
-}
-
-impl Gateway {
-    /// A gateway that is known by these addresses and nothing else.
-    pub fn by_networks(name: impl Into<Arc<str>>, networks: NetworkSet) -> Self {
-        Self {
-            name: name.into(),
-            addresses: Some(Addresses { networks, complete: true, live: Box::default() }),
-            certificate: Box::default(),
-            header: None,
-            require: Require::default(),
-            behind: None,
-            accept_private: false,
-        }
-    }
-}
-
-/// Addresses of a gateway, as far as they are known.
-#[derive(Clone, Debug, Default)]
-pub struct Addresses {
-    /// The networks that are known.
-    pub networks: NetworkSet,
-    /// Whether these are all. Where they are not, because a source has never answered, an address that is in none of
-    /// them is unknown and not a stranger's.
-    pub complete: bool,
-    /// Names that cannot be enumerated and are asked for each client.
-    pub live: Box<[LiveName]>,
-}
-
-/// An SPF name (RFC 7208 domain-spec, macros and all) that can only be asked about one address at a time.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct LiveName(Arc<str>);
-
-impl LiveName {
-    /// As it stands behind `include:`.
-    pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self(name.into())
-    }
-
-    /// As it stands behind `include:`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for LiveName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A header line that only the gateway knows how to write.
-#[derive(Clone, Debug)]
-pub struct HeaderFactor {
-    /// Its name.
-    pub name: Box<str>,
-    /// Values of which it must have one; several while one follows another.
-    pub secrets: Box<[Secret]>,
-}
-
-/// Which factors a gateway must show.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Require {
-    /// Its address or its certificate. A header is never enough alone: it is in every mail that was ever delivered.
-    Any,
-    /// All of these.
-    All {
-        /// Its address.
-        address: bool,
-        /// Its certificate.
-        certificate: bool,
-        /// Its header.
-        header: bool,
-    },
-}
-
-impl Default for Require {
-    fn default() -> Self {
-        Self::All { address: true, certificate: false, header: false }
-    }
-}
-
-/// What is asked about clients that are no gateway.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Reputation {
-    /// From which sum of weights on a client is listed; 0 when no DNSBL is asked.
-    pub threshold: u32,
-    /// What its reverse name must be.
-    pub reverse: ReverseRule,
-}
-
-/// What a client's reverse name must be.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum ReverseRule {
-    /// Nothing is asked.
-    #[default]
-    Off,
-    /// There must be one.
-    Present,
-    /// There must be one that points back to the address.
-    Confirmed,
-}
-
 /// Who exists.
 #[derive(Clone, Debug)]
 pub struct Directory {
@@ -295,15 +146,17 @@ impl Policy {
     ) -> Self {
         let strictest = domains.values().map(|domain| domain.mode).max().unwrap_or(Mode::Inactive);
         let watch = Arc::new(watch(&loops, &gateways));
+        let asks = asks(&gateways, reputation);
         let domains = Arc::new(domains);
-        Self { internal, unlisted, domains, gateways, loops, reputation, strictest, watch }
+        Self { internal, unlisted, domains, gateways, loops, reputation, strictest, watch, asks }
     }
 
     /// The same policy with other gateways in the same places.
     #[must_use]
     pub fn with_gateways(&self, gateways: Gateways) -> Self {
         let watch = Arc::new(watch(&self.loops, &gateways));
-        Self { gateways, watch, ..self.clone() }
+        let asks = asks(&gateways, self.reputation);
+        Self { gateways, watch, asks, ..self.clone() }
     }
 
     /// All gateways.
@@ -349,15 +202,39 @@ impl Policy {
 
     /// Whether any message's headers need to be read.
     pub fn needs_headers(&self) -> bool {
-        self.loops.is_on() && self.strictest > Mode::Inactive
+        (self.loops.is_on() || !self.watch.names.is_empty()) && self.strictest > Mode::Inactive
+    }
+
+    /// Whether any client's certificate matters.
+    pub fn needs_certificate(&self) -> bool {
+        let matters = |gateway: &Arc<Gateway>| !gateway.certificate.is_empty();
+        self.strictest > Mode::Inactive && self.gateways.iter().any(matters)
+    }
+
+    /// Whether there is anything that the network could have to be asked about a client.
+    pub(super) fn asks(&self) -> bool {
+        self.asks
+    }
+
+    /// The names of the header lines by which a domain's gateways are known.
+    pub(super) fn header_names<'a>(&'a self, domain: &'a DomainPolicy) -> impl Iterator<Item = &'a str> {
+        let ids = match &domain.source {
+            Source::Any => &[],
+            Source::Gateways(ids) => ids.as_slice(),
+        };
+        let gateways = ids.iter().filter_map(|id| self.gateways.find(*id));
+        gateways.filter_map(|gateway| Some(&*gateway.header.as_ref()?.name))
     }
 
     /// Whether any domain can ask for this verdict, so that a door can ask its MTA for what carrying it out takes.
     pub fn can_ask(&self, verdict: Verdict) -> bool {
+        let behind = self.gateways.iter().any(|gateway| gateway.behind == Some(verdict));
         self.unlisted.verdict == verdict
             || self.domains.values().any(|domain| {
                 let Verdicts { source, recipient, loops, reputation } = domain.verdicts;
-                [source, recipient, loops, reputation].into_iter().any(|v| domain.mode.apply(v) == verdict)
+                let behind = behind.then_some(verdict);
+                let mut asked = [source, recipient, loops, reputation].into_iter().chain(behind);
+                asked.any(|v| domain.mode.apply(v) == verdict)
             })
     }
 
@@ -382,6 +259,12 @@ impl Policy {
         }
         Standing::Unlisted
     }
+}
+
+/// Whether anything can need asking: a live name, or a reputation.
+fn asks(gateways: &Gateways, reputation: Reputation) -> bool {
+    let mut addresses = gateways.iter().filter_map(|gateway| gateway.addresses.as_ref());
+    reputation.is_on() || addresses.any(|addresses| !addresses.live.is_empty())
 }
 
 /// What headers are looked at for: our loop token, the lines by which gateways are known, and the hops before one.

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! Decisions as tables, and what holds for every input whatever.
+//! Decisions as tables; in `properties`, what holds for every input whatever.
+
+mod factors;
+mod properties;
+mod reputation;
 
 use super::*;
 use crate::mail::{
     Client, DomainPattern, DomainTable, HeaderFacts, HeaderWatch, Mailbox, MailboxSetBuilder, Network,
     NetworkSet, Recipient, ReplyClass, Session,
 };
-use proptest::prelude::*;
 use std::sync::Arc;
 
 fn networks(texts: &[&str]) -> NetworkSet {
@@ -64,6 +67,11 @@ fn watch() -> HeaderWatch {
 /// A decision for which the network was not asked anything.
 fn recipient(policy: &Policy, session: &Session, recipient: &Recipient) -> Decision {
     super::recipient(policy, session, recipient, &Answers::default())
+}
+
+/// A decision by headers for which the network was not asked anything.
+fn headers(policy: &Policy, recipients: &[&Decision], facts: &HeaderFacts) -> Option<Decision> {
+    super::headers(policy, recipients, facts, &Answers::default())
 }
 
 fn session(address: Option<&str>) -> Session {
@@ -247,140 +255,4 @@ fn overdue_is_not_ready_in_the_recipients_mode() {
     assert_eq!((enforced.reason, enforced.applied), (Reason::NotReady, Verdict::Defer));
     assert_eq!(enforced.reply.unwrap().to_string().split(' ').next(), Some("451"));
     assert_eq!(overdue(&policy, &to("ann@mon.example")).applied, Verdict::Accept);
-}
-
-fn any_verdict() -> impl Strategy<Value = Verdict> {
-    prop::sample::select(Verdict::ALL.to_vec())
-}
-
-fn any_policy(modes: &'static [Mode]) -> impl Strategy<Value = Policy> {
-    let one = (
-        prop::sample::select(modes),
-        any_verdict(),
-        any_verdict(),
-        any_verdict(),
-        any::<bool>(),
-        any::<bool>(),
-    );
-    (prop::collection::vec(one, 1..4), 0u32..4, 0u32..4).prop_map(|(domains, max_passes, max_received)| {
-        let domains = domains.into_iter().zip(["a.example", "*.a.example", "b.example"]);
-        let mut policy = policy(
-            domains
-                .map(|((mode, source, recipient, loops, any, undirected), name)| {
-                    let mut domain = domain(name, mode);
-                    domain.verdicts = Verdicts { source, recipient, loops, ..Verdicts::default() };
-                    if any {
-                        domain.source = Source::Any;
-                    }
-                    if undirected {
-                        domain.directories.clear();
-                    }
-                    domain
-                })
-                .collect(),
-        );
-        policy.loops = LoopRule { id: "mx.example".into(), max_passes, max_received };
-        policy
-    })
-}
-
-fn any_recipient() -> impl Strategy<Value = Recipient> {
-    let likely = prop::sample::select(vec![
-        "ann@a.example",
-        "zoe@a.example",
-        "ann@x.a.example",
-        "carl@b.example",
-        "ann@c.example",
-        "\"a b\"@a.example",
-        "ann%a.example",
-        "postmaster",
-        "@",
-        "ann@[192.0.2.1]",
-        "",
-    ]);
-    let octets = prop_oneof![
-        4 => likely.prop_map(|text| text.as_bytes().to_vec()),
-        1 => prop::collection::vec(any::<u8>(), 0..40),
-    ];
-    (octets.clone(), prop::option::of(octets), any::<bool>()).prop_map(|(argument, resolved, bracketed)| {
-        let argument = if bracketed { [b"<", &argument[..], b">"].concat() } else { argument };
-        Recipient::new(&argument, resolved.as_deref(), Some("mx.example"))
-    })
-}
-
-fn any_session() -> impl Strategy<Value = Session> {
-    let address = prop_oneof![
-        Just(None),
-        Just(Some("192.0.2.1".parse().unwrap())),
-        Just(Some("10.0.0.1".parse().unwrap())),
-        any::<std::net::IpAddr>().prop_map(Some),
-    ];
-    (address, any::<bool>()).prop_map(|(address, login)| Session {
-        client: Client { address, login: login.then(|| "ann".into()), ..Client::default() },
-        ..Session::default()
-    })
-}
-
-fn decide_all(
-    policy: &Policy,
-    session: &Session,
-    recipients: &[Recipient],
-    facts: &HeaderFacts,
-) -> Vec<Decision> {
-    let mut decisions: Vec<_> = recipients.iter().map(|r| recipient(policy, session, r)).collect();
-    decisions.extend(recipients.iter().map(|r| overdue(policy, r)));
-    let accepted: Vec<&Decision> = decisions.iter().filter(|d| !d.applied.refuses()).collect();
-    let by_headers = headers(policy, &accepted, facts);
-    decisions.extend(by_headers);
-    decisions
-}
-
-proptest! {
-    #[test]
-    fn monitor_never_does_anything(
-        policy in any_policy(&[Mode::Monitor, Mode::Inactive]), session in any_session(),
-        recipients in prop::collection::vec(any_recipient(), 1..5), passes in 0usize..6, received in 0usize..6,
-    ) {
-        for decision in decide_all(&policy, &session, &recipients, &header_facts(passes, received)) {
-            prop_assert_eq!(decision.applied, Verdict::Accept);
-            prop_assert!(decision.reply.is_none());
-        }
-    }
-
-    #[test]
-    fn soft_never_refuses_for_good_nor_discards(
-        policy in any_policy(&[Mode::Soft, Mode::Monitor]), session in any_session(),
-        recipients in prop::collection::vec(any_recipient(), 1..5), passes in 0usize..6, received in 0usize..6,
-    ) {
-        for decision in decide_all(&policy, &session, &recipients, &header_facts(passes, received)) {
-            prop_assert!(!matches!(decision.applied, Verdict::Reject | Verdict::Discard));
-            if let Some(reply) = &decision.reply {
-                prop_assert_eq!(reply.class(), ReplyClass::Transient);
-            }
-        }
-    }
-
-    #[test]
-    fn every_decision_is_consistent(
-        policy in any_policy(&Mode::ALL), session in any_session(),
-        recipients in prop::collection::vec(any_recipient(), 1..5), passes in 0usize..6, received in 0usize..6,
-    ) {
-        for decision in decide_all(&policy, &session, &recipients, &header_facts(passes, received)) {
-            let strongest = decision.findings.iter().map(|f| f.verdict).max().unwrap_or(Verdict::Accept);
-            prop_assert_eq!(decision.verdict, strongest);
-            prop_assert_eq!(decision.applied, decision.mode.apply(decision.verdict));
-            prop_assert_eq!(decision.reply.is_some(), decision.applied.refuses());
-            for finding in &decision.findings {
-                // Unknown is never no and never yes.
-                prop_assert_eq!(finding.answer == Answer::Unknown, finding.reason == Reason::NotReady);
-                if finding.answer == Answer::Unknown {
-                    prop_assert_eq!(finding.verdict, Verdict::Defer);
-                }
-            }
-            if let Some(reply) = &decision.reply {
-                let class = if decision.applied == Verdict::Reject { ReplyClass::Permanent } else { ReplyClass::Transient };
-                prop_assert_eq!(reply.class(), class);
-            }
-        }
-    }
 }

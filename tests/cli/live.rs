@@ -13,10 +13,10 @@ use postern::milter::{Mta, MtaError, Offer};
 use serde_json::Value;
 use std::fs;
 
-/// A running Postern with the configuration of the transcripts, and its two sockets.
-fn running(dir: &TestDir) -> (Postern, [Endpoint; 2]) {
+/// A running Postern with a configuration of the transcripts, and its two sockets.
+fn running(dir: &TestDir, config: &str) -> (Postern, [Endpoint; 2]) {
     let listens = [Endpoint::Unix(dir.join("s")), Endpoint::Inet(own_address(8890))];
-    let config = fs::read_to_string(home().join("gate.toml")).unwrap();
+    let config = fs::read_to_string(home().join(config)).unwrap();
     let [unix, tcp] = &listens;
     let config = config.replace("\"inet:127.0.0.1:8890\"", &format!("\"{unix}\", \"{tcp}\""));
     dir.write("postern.toml", &format!("state_dir = \"state\"\n{config}"));
@@ -27,26 +27,31 @@ fn running(dir: &TestDir) -> (Postern, [Endpoint; 2]) {
 #[test]
 fn a_running_postern_is_asked() {
     let dir = TestDir::new();
-    let (_postern, [unix, tcp]) = running(&dir);
+    let (_postern, [unix, tcp]) = running(&dir, "gate.toml");
     Shell::new().with("UNIX", unix.to_string()).with("TCP", tcp.to_string()).replay("live.txt");
 }
 
-/// Every trial of `try.txt`, with and without a server: what becomes of each recipient is the same.
+/// Every trial of `try.txt` and `factors.txt`, with and without a server: what becomes of each recipient is the same.
 #[test]
 fn a_server_says_what_was_said_without_one() {
+    same_with_a_server("try.txt", "gate.toml", 31);
+    same_with_a_server("factors.txt", "factors.toml", 12);
+}
+
+fn same_with_a_server(transcript: &str, config: &str, at_least: usize) {
     let dir = TestDir::new();
-    let (_postern, [unix, _]) = running(&dir);
+    let (_postern, [unix, _]) = running(&dir, config);
     let shell = Shell::new().with("UNIX", unix.to_string());
-    let transcript = fs::read_to_string(home().join("try.txt")).unwrap();
+    let transcript = fs::read_to_string(home().join(transcript)).unwrap();
     let commands: Vec<&str> = transcript
         .lines()
         .filter_map(|line| line.strip_prefix("$ "))
-        .filter(|command| command.contains("gate.toml") && !command.ends_with("| true"))
+        .filter(|command| command.contains(config) && !command.ends_with("| true"))
         .collect();
-    assert!(commands.len() > 30, "{commands:?}");
+    assert!(commands.len() >= at_least, "{commands:?}");
     for command in commands {
         let outcomes = |options: &str| {
-            let output = shell.run(&command.replace("-c gate.toml", options));
+            let output = shell.run(&command.replace(&format!("-c {config}"), options));
             let (json, exit) = output.rsplit_once('[').unwrap();
             let json: Value = serde_json::from_str(json).unwrap_or_else(|e| panic!("{command}: {e}\n{json}"));
             let recipients = json["recipients"].as_array().unwrap().iter();
@@ -61,7 +66,7 @@ fn a_server_says_what_was_said_without_one() {
                 .collect();
             format!("{fates:?} {exit}")
         };
-        assert_eq!(outcomes("--json -c gate.toml"), outcomes("--json --live $UNIX"), "{command}");
+        assert_eq!(outcomes(&format!("--json -c {config}")), outcomes("--json --live $UNIX"), "{command}");
     }
 }
 

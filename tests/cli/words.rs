@@ -15,6 +15,11 @@ fn a_trial_for_programs() {
 }
 
 #[test]
+fn factors_are_tried() {
+    Shell::new().replay("factors.txt");
+}
+
+#[test]
 fn cases_are_run() {
     let dir = TestDir::new();
     Shell::new().with("DIR", dir.path().to_str().unwrap()).replay("test.txt");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! What the test binaries share: directories, addresses, waiting, an SMTP client, an SMTP sink,
+//! What the test binaries share: directories, addresses, waiting, an SMTP client, an SMTP sink, a name server,
 //! and Postern itself as a child process.
 
 #![allow(dead_code, reason = "each test binary uses its own part of it")]
@@ -7,6 +7,7 @@
 pub(crate) mod address;
 pub(crate) mod dir;
 pub(crate) mod leash;
+pub(crate) mod name_server;
 pub(crate) mod postern;
 pub(crate) mod sink;
 pub(crate) mod smtp;

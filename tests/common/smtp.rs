@@ -85,16 +85,16 @@ impl Smtp {
         smtp
     }
 
-    /// Connects from `source` and begins TLS, showing this certificate; the next command is EHLO. The TLS is
+    /// Connects from `source` and begins TLS, showing this certificate, if any; the next command is EHLO. The TLS is
     /// openssl's, as a child process.
-    pub(crate) fn secured(source: IpAddr, server: SocketAddr, identity: Identity<'_>) -> Self {
-        let mut openssl = Command::new("openssl")
-            .args(["s_client", "-quiet", "-starttls", "smtp", "-connect", &server.to_string()])
+    pub(crate) fn secured(source: IpAddr, server: SocketAddr, identity: Option<Identity<'_>>) -> Self {
+        let mut command = Command::new("openssl");
+        command.args(["s_client", "-quiet", "-starttls", "smtp", "-connect", &server.to_string()]);
+        if let Some(Identity { certificate, key }) = identity {
+            command.arg("-cert").arg(certificate).arg("-key").arg(key);
+        }
+        let mut openssl = command
             .args(["-bind", &SocketAddr::new(source, 0).to_string()])
-            .arg("-cert")
-            .arg(identity.certificate)
-            .arg("-key")
-            .arg(identity.key)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -118,33 +118,42 @@ async fn a_peer_that_does_not_read() {
     writer.abort();
 }
 
-/// A gate whose decisions never come.
-struct Stuck(Gate);
+/// A gate whose decisions by headers never come, nor those about recipients where it says so.
+struct Stuck {
+    gate: Gate,
+    at_rcpt: bool,
+}
 
 impl Judge for Stuck {
     fn policy(&self) -> Arc<Policy> {
-        self.0.policy()
+        self.gate.policy()
     }
     fn session_id(&self) -> SessionId {
-        self.0.session_id()
+        self.gate.session_id()
     }
-    async fn recipient(&self, _: &Policy, _: Case<'_>, _: &Recipient) -> Ruling {
+    async fn recipient(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
+        if self.at_rcpt {
+            std::future::pending::<()>().await;
+        }
+        self.gate.recipient(policy, case, recipient).await
+    }
+    async fn headers(&self, _: &Policy, _: Case<'_>, _: &[&Decision]) -> Option<Ruling> {
         std::future::pending().await
     }
-    fn headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
-        self.0.headers(policy, case, recipients)
-    }
     fn overdue(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
-        self.0.overdue(policy, case, recipient)
+        self.gate.overdue(policy, case, recipient)
+    }
+    fn overdue_headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
+        self.gate.overdue_headers(policy, case, recipients)
     }
     fn count(&self, event: Event) {
-        self.0.count(event);
+        self.gate.count(event);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stuck_decision_is_not_ready_well_before_the_mta_gives_up() {
-    let door = Door::of(Stuck(Gate::new(policy())));
+    let door = Door::of(Stuck { gate: Gate::new(policy()), at_rcpt: true });
     let mut peer = door.mta().await;
     peer.greet(GATEWAY).await;
     peer.begin().await;
@@ -156,7 +165,23 @@ async fn a_stuck_decision_is_not_ready_well_before_the_mta_gives_up() {
         assert_eq!(peer.rcpt(rcpt).await, want, "{rcpt}");
         assert!(began.elapsed() >= DECISION_LIMIT && began.elapsed() < Duration::from_secs(10));
     }
-    assert_eq!(count(door.judge.0.counters(), Event::Overdue), 3);
+    assert_eq!(count(door.judge.gate.counters(), Event::Overdue), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stuck_decision_by_headers_is_made_without_what_is_late() {
+    let door = Door::of(Stuck { gate: Gate::new(policy()), at_rcpt: false });
+    let mut peer = door.mta().await;
+    peer.greet(GATEWAY).await;
+    for (passes, want) in [(2, "continue"), (3, "554 5.4.6")] {
+        peer.begin().await;
+        assert_eq!(peer.rcpt("ann@a.example").await, "continue");
+        let began = Instant::now();
+        let headers = [("X-Postern-Loop", "mx.example"); 3];
+        assert_eq!(peer.content(&headers[..passes]).await.last().unwrap(), want);
+        assert!(began.elapsed() >= DECISION_LIMIT && began.elapsed() < Duration::from_secs(10));
+    }
+    assert_eq!(count(door.judge.gate.counters(), Event::Overdue), 2);
 }
 
 #[tokio::test]

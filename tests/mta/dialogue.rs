@@ -3,10 +3,12 @@
 //!
 //! What holds for every message need not be said. Each recipient that is accepted is delivered to, unless
 //! the dialogue says otherwise, and to nobody else; the text is unchanged; one loop token of ours is on it
-//! and no other `X-Postern-` line; nothing is on hold. Each reply with which Postern refuses is one line
+//! and no other `X-Postern-` line, and none by which a gateway is known; nothing is on hold. Each reply with which Postern refuses is one line
 //! of printable ASCII with a reference at its end.
 
 use std::net::IpAddr;
+
+use crate::mta::Shows;
 
 /// The client that is a gateway.
 pub(crate) const GATEWAY: &str = "127.0.0.2";
@@ -16,6 +18,9 @@ pub(crate) const STRANGER: &str = "127.0.0.5";
 pub(crate) const INTERNAL: &str = "127.0.0.9";
 /// The only IPv6 client there is; the gateway of six.example.
 pub(crate) const SIX: &str = "::1";
+
+/// The name of the header line by which gateways are known.
+pub(crate) const SECRET_HEADER: &str = "X-Seg-Id";
 
 /// Our loop token.
 pub(crate) const OURS: &str = "gate.test.example";
@@ -37,7 +42,7 @@ pub(crate) enum Want {
 pub(crate) struct Dialogue {
     pub(crate) name: String,
     pub(crate) client: IpAddr,
-    pub(crate) tls: bool,
+    pub(crate) tls: Option<Shows>,
     pub(crate) helo: &'static [u8],
     pub(crate) before: &'static [&'static str],
     pub(crate) mails: Vec<Mail>,
@@ -55,6 +60,7 @@ pub(crate) struct Mail {
     pub(crate) held: Option<(Vec<&'static str>, &'static str)>,
     pub(crate) loops: Vec<&'static str>,
     pub(crate) tags: Vec<&'static str>,
+    pub(crate) secrets: Vec<&'static str>,
 }
 
 /// To whom a message is delivered.
@@ -73,7 +79,7 @@ pub(crate) fn dialogue(name: impl Into<String>, client: &str) -> Dialogue {
     Dialogue {
         name: name.into(),
         client,
-        tls: false,
+        tls: None,
         helo: b"EHLO client.example",
         before: &[],
         mails: Vec::new(),
@@ -81,9 +87,14 @@ pub(crate) fn dialogue(name: impl Into<String>, client: &str) -> Dialogue {
 }
 
 impl Dialogue {
-    /// Begins TLS before it greets.
-    pub(crate) fn tls(mut self) -> Self {
-        self.tls = true;
+    /// Begins TLS before it greets, and shows the server's own certificate.
+    pub(crate) fn tls(self) -> Self {
+        self.shows(Shows::Servers)
+    }
+
+    /// Begins TLS before it greets, and shows this.
+    pub(crate) fn shows(mut self, shows: Shows) -> Self {
+        self.tls = Some(shows);
         self
     }
 
@@ -112,6 +123,7 @@ impl Dialogue {
             held: None,
             loops: vec![OURS],
             tags: Vec::new(),
+            secrets: Vec::new(),
         });
         self
     }
@@ -141,6 +153,11 @@ impl Dialogue {
     /// Adds a recipient that Postern refuses, without brackets.
     pub(crate) fn no(self, recipient: &str, reply: &'static str) -> Self {
         self.to(recipient, Want::Refused(reply))
+    }
+
+    /// Adds a recipient that is accepted, or refused by Postern with this reply; without brackets.
+    pub(crate) fn add(self, recipient: &str, want: Result<(), &'static str>) -> Self {
+        self.to(recipient, want.map_or_else(Want::Refused, |()| Want::Accepted))
     }
 
     /// Adds a recipient: what follows `RCPT TO:`.
@@ -188,6 +205,12 @@ impl Dialogue {
     /// The reasons of its tags.
     pub(crate) fn tags(mut self, reasons: &[&'static str]) -> Self {
         self.last().tags = reasons.to_vec();
+        self
+    }
+
+    /// The values of the gateway's header line that are left on it.
+    pub(crate) fn secrets(mut self, values: &[&'static str]) -> Self {
+        self.last().secrets = values.to_vec();
         self
     }
 

@@ -6,9 +6,11 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
 
+mod authority;
 #[path = "../common/mod.rs"]
 mod common;
 mod dialogue;
+mod factors;
 mod gate;
 mod house;
 mod life;

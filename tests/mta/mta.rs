@@ -7,6 +7,7 @@ use std::process::Command;
 
 use nix::unistd::geteuid;
 
+use crate::authority::Authority;
 use crate::common::address::{own_address, own_address6};
 use crate::common::postern::Endpoint;
 use crate::common::smtp::{Identity, Smtp};
@@ -33,11 +34,34 @@ impl Transport {
     }
 }
 
+/// Whether a server offers STARTTLS, and whom it then trusts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tls {
+    /// It does not.
+    #[default]
+    Off,
+    /// It trusts a client that shows the server's own certificate.
+    Itself,
+    /// It trusts what the tests' authority has signed.
+    Authority,
+}
+
+/// What a client shows in TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shows {
+    /// The server's own certificate.
+    Servers,
+    /// This one of the authority's.
+    Certificate(&'static str),
+    /// None.
+    Nothing,
+}
+
 /// What a server is started with beside its template.
 #[derive(Default)]
 pub(crate) struct Extra {
-    /// It offers STARTTLS and trusts its own certificate when a client shows it.
-    pub(crate) tls: bool,
+    /// Whether it offers STARTTLS.
+    pub(crate) tls: Tls,
     /// Settings of Postfix, `name = value`.
     pub(crate) postfix: &'static [&'static str],
     /// Lines of `sendmail.mc`, before the mailers.
@@ -80,10 +104,17 @@ pub(crate) trait Mta: Send + Sync {
     /// Its directory.
     fn dir(&self) -> &Path;
 
-    /// Opens an SMTP session with STARTTLS from this address; the client shows the server's certificate.
-    fn secure_session(&self, source: IpAddr) -> Smtp {
-        let (certificate, key) = (self.dir().join("cert.pem"), self.dir().join("key.pem"));
-        Smtp::secured(source, self.smtp(), Identity { certificate: &certificate, key: &key })
+    /// Opens an SMTP session with STARTTLS from this address.
+    fn secure_session(&self, source: IpAddr, shows: Shows) -> Smtp {
+        let show = |identity: Identity<'_>| Smtp::secured(source, self.smtp(), Some(identity));
+        match shows {
+            Shows::Servers => {
+                let (certificate, key) = (self.dir().join("cert.pem"), self.dir().join("key.pem"));
+                show(Identity { certificate: &certificate, key: &key })
+            }
+            Shows::Certificate(name) => Authority::at(self.dir()).with(name, show),
+            Shows::Nothing => Smtp::secured(source, self.smtp(), None),
+        }
     }
 
     /// Opens an SMTP session from this address.

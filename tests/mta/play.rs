@@ -6,7 +6,7 @@
 
 use crate::common::sink::Delivery;
 use crate::common::smtp::Reply;
-use crate::dialogue::{Delivered, Dialogue, Mail, Want};
+use crate::dialogue::{Delivered, Dialogue, Mail, SECRET_HEADER, Want};
 use crate::house::House;
 use crate::mta::Held;
 
@@ -27,10 +27,9 @@ fn hold(house: &House, dialogue: &Dialogue, number: usize) -> Result<(), String>
     let delivered_before = house.sink.deliveries().len();
     let mut wrong = Vec::new();
 
-    let mut smtp = if dialogue.tls {
-        house.mta.secure_session(dialogue.client)
-    } else {
-        house.mta.session(dialogue.client)
+    let mut smtp = match dialogue.tls {
+        Some(shows) => house.mta.secure_session(dialogue.client, shows),
+        None => house.mta.session(dialogue.client),
     };
     smtp.command(dialogue.helo);
     for line in dialogue.before {
@@ -169,6 +168,10 @@ fn check_deliveries(mail: &Mail, accepted: &[String], deliveries: &[Delivery], w
         let tags = delivery.values("X-Postern-Tag");
         if tags != mail.tags {
             wrong.push(format!("tags {tags:?}, not {:?}", mail.tags));
+        }
+        let secrets = delivery.values(SECRET_HEADER);
+        if secrets != mail.secrets {
+            wrong.push(format!("{SECRET_HEADER} {secrets:?}, not {:?}", mail.secrets));
         }
         for (name, value) in delivery.headers() {
             let lower = name.to_ascii_lowercase();

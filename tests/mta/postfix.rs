@@ -15,13 +15,14 @@ use std::time::{Duration, SystemTime};
 use nix::unistd::{Group, User};
 use serde_json::Value;
 
+use crate::authority::Authority;
 use crate::common::address::{own_address, own_address6};
 use crate::common::dir::{TestDir, make_dir};
 use crate::common::leash::Leash;
 use crate::common::postern::Endpoint;
 use crate::common::sink::Sink;
 use crate::common::wait::{SOON, wait_for};
-use crate::mta::{Extra, Held, Mta, Transport, fill, make_certificate, need};
+use crate::mta::{Extra, Held, Mta, Tls, Transport, fill, make_certificate, need};
 
 const PROGRAM: &str = "/usr/sbin/postfix";
 
@@ -55,11 +56,17 @@ impl Postfix {
             ],
         );
         override_settings(&mut main, extra.postfix);
-        if extra.tls {
+        if extra.tls != Tls::Off {
             make_certificate(dir.path());
             let settings =
                 "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = @DIR@/key.pem, @DIR@/cert.pem\n";
             main.push_str(&fill(settings, &[("DIR", &root)]));
+        }
+        if extra.tls == Tls::Authority {
+            let trusted = Authority::found(dir.path()).certificate();
+            let trusted = format!("smtpd_tls_CAfile = {}\n", trusted.display());
+            main.push_str(&trusted);
+            main.push_str("smtpd_tls_ask_ccert = yes\n");
         }
         let services = [("LISTEN", smtp.to_string()), ("LISTEN6", smtp6.to_string())];
         let services = services.each_ref().map(|(name, value)| (*name, value.as_str()));

@@ -10,13 +10,14 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::authority::Authority;
 use crate::common::address::{own_address, own_address6};
 use crate::common::dir::{TestDir, make_dir};
 use crate::common::leash::Leash;
 use crate::common::postern::Endpoint;
 use crate::common::sink::Sink;
 use crate::common::wait::{SOON, wait_until};
-use crate::mta::{Extra, Held, Mta, Transport, fill, make_certificate, need};
+use crate::mta::{Extra, Held, Mta, Tls, Transport, fill, make_certificate, need};
 
 /// A running Sendmail. It stops when it is dropped.
 pub(crate) struct Sendmail {
@@ -54,9 +55,14 @@ impl Sendmail {
                 "INPUT_MAIL_FILTER(`postern', `S={socket}, F=T, T=C:10s;S:20s;R:20s;E:60s')dnl"
             ));
         }
-        if extra.tls {
+        if extra.tls != Tls::Off {
             make_certificate(dir.path());
-            lines.push(include_str!("sendmail-tls.mc").to_owned());
+            let trusted = match extra.tls {
+                Tls::Off | Tls::Itself => dir.join("cert.pem"),
+                Tls::Authority => Authority::found(dir.path()).certificate(),
+            };
+            let trusted = trusted.display().to_string();
+            lines.push(fill(include_str!("sendmail-tls.mc"), &[("TRUSTED", &trusted)]));
         }
         // The lines first: they have places of their own to be filled in.
         let config = fill(

@@ -5,7 +5,7 @@
 use crate::dialogue::Want::{NotAccepted, Refused};
 use crate::dialogue::{Dialogue, GATEWAY, STRANGER, dialogue};
 use crate::house::{CONFIG, House, Kind};
-use crate::mta::{Extra, Transport};
+use crate::mta::{Extra, Tls, Transport};
 use crate::play::play;
 
 const NOT_GATEWAY: &str = "550 5.7.1";
@@ -44,7 +44,7 @@ fn clients_behind_a_proxy() {
 const EHLO: &str = "EHLO client.example";
 
 const ANONYMOUS: Extra = Extra {
-    tls: false,
+    tls: Tls::Off,
     postfix: &[],
     sendmail: &["define(`confAUTH_MECHANISMS', `ANONYMOUS')dnl", "TRUST_AUTH_MECH(`ANONYMOUS')dnl"],
     sendmail_cf: &[],
@@ -67,7 +67,7 @@ fn anonymous_is_nobody() {
     play(&House::open(Kind::Sendmail, Transport::Unix, CONFIG, &ANONYMOUS), &dialogues);
 }
 
-const TLS: Extra = Extra { tls: true, postfix: &[], sendmail: &[], sendmail_cf: &[] };
+const TLS: Extra = Extra { tls: Tls::Itself, postfix: &[], sendmail: &[], sendmail_cf: &[] };
 
 fn secured() -> Vec<Dialogue> {
     vec![
@@ -110,7 +110,7 @@ fn with_tls_in_sendmail() {
 }
 
 const LOCAL: Extra = Extra {
-    tls: false,
+    tls: Tls::Off,
     postfix: &["mydestination = a.example, mx.test.example"],
     sendmail: &[],
     sendmail_cf: &["Cwa.example", "Cwmx.test.example"],
@@ -179,7 +179,7 @@ fn the_postmaster_of_the_server() {
 }
 
 const MAPPED: Extra = Extra {
-    tls: false,
+    tls: Tls::Off,
     postfix: &[],
     sendmail: &[
         "FEATURE(`virtusertable', `text -k 0 -v 1 @DIR@/virtusers')dnl",

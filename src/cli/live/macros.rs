@@ -56,6 +56,9 @@ impl<'a> Macros<'a> {
             "client_name" | "client_ptr" => Some("unknown"),
             "client_port" => Some("0"),
             "client_resolve" => Some("FAIL"),
+            // As Postfix tells of a certificate that it trusts.
+            "cert_subject" => self.question.certificate.as_deref(),
+            "tls_version" => self.question.certificate.as_ref().and(Some("TLSv1.3")),
             "auth_type" => login.and(Some("PLAIN")),
             "auth_authen" => login,
             "mail_addr" => Some(self.question.sender.as_str()),
@@ -70,7 +73,7 @@ impl<'a> Macros<'a> {
 fn default_list(stage: MacroStage) -> &'static str {
     match stage {
         MacroStage::Connect => "j {daemon_name} v",
-        MacroStage::Helo => "",
+        MacroStage::Helo => "{tls_version} {cert_subject}",
         MacroStage::Mail => "i {auth_type} {auth_authen} {mail_addr} {mail_mailer}",
         MacroStage::Rcpt => "i {rcpt_addr} {rcpt_mailer}",
         MacroStage::Data | MacroStage::Eoh | MacroStage::Eom => "i",

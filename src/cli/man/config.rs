@@ -71,6 +71,9 @@ impl<'a> Page<'a> {
                 self.tables.push_back((header, &property["description"], target));
             } else {
                 self.key(name, property, target, header, roff);
+                if let Some(table) = self.within(target) {
+                    self.tables.push_back((path, &property["description"], table));
+                }
                 let default = property.get("default").filter(|default| !default.is_null());
                 if let Some(default) = default {
                     roff.control("IP", []).text([roman(format!("Default: {default}"))]);
@@ -104,6 +107,15 @@ impl<'a> Page<'a> {
             .and_then(Value::as_str)
             .and_then(|text| self.schema.pointer(text.strip_prefix('#').unwrap_or(text)));
         target.unwrap_or(property)
+    }
+
+    /// The table that a key may be written as: one of several forms, or an element of a list.
+    fn within(&self, target: &'a Value) -> Option<&'a Value> {
+        let several = ["anyOf", "allOf"].into_iter().filter_map(|of| target[of].as_array()).flatten();
+        let forms = several.chain(target.get("items"));
+        forms
+            .map(|form| self.resolve(form))
+            .find_map(|form| if form["properties"].is_object() { Some(form) } else { self.within(form) })
     }
 
     /// The one definition that all of several properties refer to.

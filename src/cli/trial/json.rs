@@ -13,6 +13,7 @@ use std::net::IpAddr;
 pub(in crate::cli) struct TrialJson<'a> {
     client: Option<IpAddr>,
     login: Option<&'a str>,
+    certificate: Option<&'a str>,
     helo: Option<&'a str>,
     mail: String,
     recipients: Vec<RecipientJson<'a>>,
@@ -90,6 +91,7 @@ impl Trial<'_> {
         TrialJson {
             client: question.client.0,
             login: question.login.as_deref(),
+            certificate: question.certificate.as_deref(),
             helo: question.helo.as_deref(),
             mail: question.sender.in_brackets(),
             recipients: self.outcomes().map(|(tried, outcome)| RecipientJson::new(tried, &outcome)).collect(),

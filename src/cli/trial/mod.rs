@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! A message decided without an MTA: the same policy functions in the same order as in a milter session whose MTA can
-//! carry out every verdict. No log, no journal.
+//! carry out every verdict. No log, no journal. Nobody is asked anything over the network: what a decision needs from
+//! there is unknown.
 
 mod json;
 mod report;
@@ -156,18 +157,17 @@ impl Tried {
 
 impl Message {
     fn decide(policy: &Policy, question: &Question, accepted: &[&Decision]) -> Self {
-        let loops = policy.loops();
         let mut headers = HeaderFacts::default();
         if policy.needs_headers() {
             for line in &question.content.headers {
                 headers.note(&line.name, &line.value, policy.watch());
             }
         }
-        let decision = policy::headers(policy, accepted, &headers);
-        let end = match policy::ending(loops, accepted.iter().copied(), decision.as_ref()) {
+        let decision = policy::headers(policy, accepted, &headers, &Answers::default());
+        let end = match policy::ending(policy, accepted.iter().copied(), decision.as_ref()) {
             Ending::Refused(_) => End::Refused,
             Ending::Discarded => End::Discarded,
-            Ending::Passed(marks) => End::passed(&marks, &headers, loops),
+            Ending::Passed(marks) => End::passed(&marks, &headers, policy.loops()),
         };
         Self { headers, decision, end }
     }
@@ -175,7 +175,7 @@ impl Message {
 
 impl End {
     fn passed(marks: &Marks<'_, Decision>, headers: &HeaderFacts, loops: &LoopRule) -> Self {
-        let mut removed: Vec<_> = if marks.remove_forged { headers.forged().collect() } else { Vec::new() };
+        let mut removed = headers.removals(marks.remove_forged, &marks.remove);
         removed.sort_by(|a, b| (&a.name, b.index).cmp(&(&b.name, a.index)));
         let mut added = Vec::new();
         if marks.loop_token {

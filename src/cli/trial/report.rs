@@ -19,6 +19,9 @@ impl Trial<'_> {
         if let Some(login) = &question.login {
             page.entry(0, "login", COLUMN, &escaped(login));
         }
+        if let Some(name) = &question.certificate {
+            page.entry(0, "certificate", COLUMN, &escaped(name));
+        }
         if let Some(name) = &question.helo {
             page.entry(0, "helo", COLUMN, &escaped(name));
         }

@@ -6,7 +6,7 @@ use super::replies::Use;
 use crate::config::Problem;
 use crate::config::file::{self, Named};
 use crate::config::placed::Placed;
-use crate::config::settings::{Domain, Source};
+use crate::config::settings::{Domain, Reputation, Source};
 use crate::config::wording::{header, meant, quoted};
 use crate::config::words::{Any, Gateways};
 use crate::mail::DomainPattern;
@@ -51,6 +51,7 @@ impl Check<'_> {
         replies: &file::Replies,
         gateways: &Named<file::Gateway>,
         directories: &Named<file::Directory>,
+        reputation: &Reputation,
     ) -> Vec<Domain> {
         if tables.is_empty() && !self.lost.touches(&["domain"]) {
             let problem =
@@ -91,7 +92,7 @@ impl Check<'_> {
                 replies,
                 place: self.place(name),
             };
-            let used = Use { domains: std::slice::from_ref(&domain), unlisted: None };
+            let used = Use { domains: std::slice::from_ref(&domain), unlisted: None, reputation };
             self.use_of_replies(reply, &used);
             domains.push(domain);
         }

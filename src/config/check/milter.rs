@@ -47,7 +47,11 @@ impl Check<'_> {
             listen,
             socket_mode: self.socket_mode(socket_mode),
             socket_group: socket_group.as_ref().map(|group| self.socket_group(group)),
-            drain_timeout: self.duration(drain_timeout),
+            drain_timeout: self.duration(
+                drain_timeout,
+                MAX_DRAIN,
+                "write a number and ms, s, m or h: \"500ms\", \"30s\", \"5m\"",
+            ),
             max_connections: self.max_connections(max_connections),
         }
     }
@@ -124,29 +128,6 @@ impl Check<'_> {
             self.error(written, what, "write the group that the MTA runs in, such as \"postfix\"");
         }
         (**written).clone()
-    }
-
-    fn duration(&mut self, written: &Placed<String>) -> Duration {
-        let (digits, unit) = written.split_at(written.bytes().take_while(u8::is_ascii_digit).count());
-        let millis = match unit {
-            "ms" => Some(1),
-            "s" => Some(1000),
-            "m" => Some(60 * 1000),
-            "h" => Some(60 * 60 * 1000),
-            _ => None,
-        };
-        let value = digits.parse::<u64>().ok().zip(millis).and_then(|(n, millis)| n.checked_mul(millis));
-        match value.map(Duration::from_millis) {
-            Some(duration) if duration <= MAX_DRAIN => return duration,
-            Some(_) => {
-                self.error(written, format!("{} is too long", quoted(written)), "write \"1h\" or less");
-            }
-            None => {
-                let what = format!("{} is no length of time", quoted(written));
-                self.error(written, what, "write a number and ms, s, m or h: \"500ms\", \"30s\", \"5m\"");
-            }
-        }
-        Duration::ZERO
     }
 
     fn max_connections(&mut self, written: &Placed<i64>) -> usize {

@@ -2,11 +2,18 @@
 //! From the file as it is written to checked values. Each check says everything it finds and puts something in the
 //! place of what is wrong, so that the next one can go on; with an error nobody will ever see those values.
 
+mod addresses;
+mod directory;
 mod domains;
+mod factors;
+mod gateway;
 mod loops;
 mod milter;
-mod named;
+mod outside;
+mod overlap;
+mod preset;
 mod replies;
+mod secrets;
 mod socket;
 
 pub use loops::is_loop_id;
@@ -14,6 +21,7 @@ pub use loops::is_loop_id;
 use super::file::{File, Internal, Unlisted};
 use super::networks::NetworkList;
 use super::placed::Placed;
+use super::providers::Providers;
 use super::settings::Config;
 use super::text::Text;
 use super::tree::{Lost, Tree};
@@ -23,33 +31,55 @@ use crate::mail::Network;
 use crate::policy;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What every check needs.
 struct Check<'a> {
     text: &'a Text,
     lost: &'a Lost,
     problems: &'a mut Problems,
+    /// Networks of gateways that stand in the file itself.
+    own_networks: Vec<overlap::OwnNetwork>,
 }
 
 /// Checks what was read.
-pub(super) fn check(text: &Text, tree: Tree, problems: &mut Problems) -> Config {
+pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> Config {
     let Tree { file, lost } = tree;
-    let File { state_dir, milter, internal, unlisted, gateway, directory, domain, verdict, reply, loops } =
-        file;
-    let mut check = Check { text, lost: &lost, problems };
-    let gateways = check.gateways(&gateway);
+    let File {
+        state_dir,
+        milter,
+        dns,
+        reputation: reputation_table,
+        internal,
+        unlisted,
+        providers,
+        gateway,
+        directory,
+        domain,
+        verdict,
+        reply,
+        loops,
+    } = file;
+    let mut check = Check { text, lost: &lost, problems, own_networks: Vec::new() };
+    let reputation = check.reputation(reputation_table.as_ref());
+    let providers = check.providers(providers.as_ref());
+    let gateways = check.gateways(&gateway, &providers, &reputation);
     let directories = check.directories(&directory);
     let verdicts = domains::verdicts(&verdict, policy::Verdicts::default());
-    let domains = check.domains(&domain, verdicts, &reply, &gateway, &directory);
+    let domains = check.domains(&domain, verdicts, &reply, &gateway, &directory, &reputation);
+    check.overlaps(&domain);
+    check.use_of_reputation(reputation_table.as_ref(), &reputation, &domains, &gateways);
     let unlisted = check.unlisted(&unlisted, &reply);
-    check.use_of_replies(&reply, &replies::Use { domains: &domains, unlisted: Some(unlisted.verdict) });
+    let used = replies::Use { domains: &domains, unlisted: Some(unlisted.verdict), reputation: &reputation };
+    check.use_of_replies(&reply, &used);
     Config {
         state_dir: check.path(&state_dir),
         milter: check.milter(milter.as_ref()),
-        dns: super::settings::Dns::default(),
-        reputation: super::settings::Reputation::default(),
+        dns: check.dns(&dns),
+        reputation,
         internal: check.internal(&internal),
         unlisted,
+        providers,
         gateways,
         directories,
         domains,
@@ -124,6 +154,18 @@ impl Check<'_> {
         (!written.is_empty()).then(|| DataFile { path, named: self.place(written) })
     }
 
+    /// The built-in providers, and those of the directory that the file names.
+    fn providers(&mut self, dir: Option<&Placed<String>>) -> Providers {
+        let mut providers = Providers::built_in();
+        if let Some(written) = dir {
+            let path = self.path(written);
+            if !written.is_empty() {
+                providers.add_directory(&path, &self.place(written), self.problems);
+            }
+        }
+        providers
+    }
+
     fn internal(&mut self, internal: &Internal) -> policy::Internal {
         let Internal { networks, authenticated } = internal;
         let mut list = NetworkList::default();
@@ -144,6 +186,34 @@ impl Check<'_> {
         let standard = policy::Reason::NotOurDomain.default_verdict();
         let verdict = verdict.map_or(standard, Into::into);
         policy::Unlisted { verdict, replies: self.replies(replies, None) }
+    }
+
+    /// A length of time: a number and its unit. `help` says how it is written.
+    fn duration(&mut self, written: &Placed<String>, longest: Duration, help: &str) -> Duration {
+        let (digits, unit) = written.split_at(written.bytes().take_while(u8::is_ascii_digit).count());
+        let millis = match unit {
+            "ms" => Some(1),
+            "s" => Some(1000),
+            "m" => Some(60 * 1000),
+            "h" => Some(60 * 60 * 1000),
+            "d" => Some(24 * 60 * 60 * 1000),
+            _ => None,
+        };
+        let value = digits.parse::<u64>().ok().zip(millis).and_then(|(n, millis)| n.checked_mul(millis));
+        match value.map(Duration::from_millis) {
+            Some(duration) if duration <= longest => return duration,
+            Some(_) => {
+                let hours = longest.as_secs() / 3600;
+                let most = if hours > 24 { format!("{}d", hours / 24) } else { format!("{hours}h") };
+                self.error(
+                    written,
+                    format!("{} is too long", quoted(written)),
+                    format!("write \"{most}\" or less"),
+                );
+            }
+            None => self.error(written, format!("{} is no length of time", quoted(written)), help),
+        }
+        Duration::ZERO
     }
 
     /// A name of a gateway or directory: it appears in logs and reports.

@@ -4,11 +4,11 @@
 use super::Check;
 use crate::config::file;
 use crate::config::placed::Placed;
-use crate::config::settings::Domain;
+use crate::config::settings::{Domain, Reputation};
 use crate::config::table::Table;
 use crate::config::wording::quoted;
 use crate::mail::{EnhancedCode, ReplyClass, ReplyError, ReplyText};
-use crate::policy::{Mode, Reason, Replies, Verdict};
+use crate::policy::{Mode, Reason, Replies, ReverseRule, Verdict};
 
 /// The parts of one reply that are right by themselves.
 #[derive(Clone, Default)]
@@ -25,6 +25,8 @@ pub(super) struct Use<'a> {
     pub(super) domains: &'a [Domain],
     /// Recipients of other domains, with their verdict.
     pub(super) unlisted: Option<Verdict>,
+    /// What is asked about them.
+    pub(super) reputation: &'a Reputation,
 }
 
 /// Every reason that has a reply, with what the file says of it.
@@ -131,6 +133,13 @@ impl Check<'_> {
             return;
         }
         for (reason, reply) in by_reason(table) {
+            if let (Some(table), Some(help)) = (reply, used.never_asked(reason))
+                && !self.lost.touches(&["reputation"])
+            {
+                let what = format!("this reply is never sent: nobody is asked what `{reason}` needs");
+                self.warning(table, what, help);
+                continue;
+            }
             let Some((code, written)) = reply.and_then(|reply| Parts::of(reply).code) else { continue };
             let (wanted, digit, verdict) = match class_of(code) {
                 ReplyClass::Transient => (Verdict::Defer, 5, Verdict::Reject),
@@ -156,6 +165,29 @@ impl Check<'_> {
 }
 
 impl Use<'_> {
+    /// What to write so that a reason of reputation can come up at all, where it cannot.
+    fn never_asked(&self, reason: Reason) -> Option<&'static str> {
+        match reason {
+            Reason::Listed if self.reputation.zones.is_empty() => {
+                Some("write [reputation] and below it `dnsbl = [\"zen.example\"]`, or take the reply out")
+            }
+            Reason::NoReverseName if self.reputation.reverse == ReverseRule::Off => {
+                Some("write [reputation] and below it `reverse_name = \"present\"`, or take the reply out")
+            }
+            Reason::Listed
+            | Reason::NoReverseName
+            | Reason::SourceNotGateway
+            | Reason::RecipientUnknown
+            | Reason::LoopDetected
+            | Reason::TooManyHops
+            | Reason::NotReady
+            | Reason::NotOurDomain
+            | Reason::Internal
+            | Reason::Inactive
+            | Reason::Passed => None,
+        }
+    }
+
     /// The verdicts that a reason can lead to. Monitoring is taken for a preparation of what comes after it.
     fn verdicts(&self, reason: Reason) -> impl Iterator<Item = Verdict> {
         let of_domain = move |domain: &Domain| {

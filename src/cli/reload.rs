@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! Reading the configuration anew while Postern serves, and putting it in force: all of it or nothing.
+
+use super::assemble::{self, Assembled};
+use super::outside::Watch;
+use super::run::{Service, make_room};
+use crate::config::Config;
+use crate::gateways::{Plan, Snapshots};
+use crate::policy::Policy;
+use sd_notify::NotifyState;
+use std::path::Path;
+
+/// What was read of a configuration in which nothing is wrong.
+pub(super) struct New {
+    pub(super) config: Config,
+    pub(super) policy: Policy,
+    pub(super) plan: Plan,
+    pub(super) snapshots: Snapshots,
+}
+
+impl New {
+    /// Nothing when something is wrong.
+    pub(super) fn of(assembled: Assembled) -> Option<Self> {
+        let Assembled { problems: _, outcome, found: _, plan, snapshots } = assembled;
+        outcome.map(|(config, policy)| Self { config, policy, plan, snapshots })
+    }
+}
+
+/// Reads everything anew; nothing when not all of it is right, and then everything stays as it was.
+pub(super) async fn read_anew(path: &Path) -> Option<New> {
+    if let Ok(now) = NotifyState::monotonic_usec_now() {
+        let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
+    }
+    let owned = path.to_owned();
+    let assembled = tokio::task::spawn_blocking(move || assemble::assemble(&owned)).await;
+    let assembled = assembled
+        .inspect_err(|error| tracing::error!(%error, "reload failed; the old configuration stays in force"))
+        .ok();
+    for problem in assembled.iter().flat_map(|assembled| &assembled.problems) {
+        tracing::warn!(problem = %problem, "configuration");
+    }
+    let failed = assembled.is_none();
+    let new = assembled.and_then(New::of);
+    if new.is_none() {
+        if !failed {
+            tracing::warn!("reload refused; the old configuration and data stay in force");
+        }
+        let _ = sd_notify::notify(&[NotifyState::Ready]);
+    }
+    new
+}
+
+/// Puts what was read in force.
+pub(super) async fn change(old: &Config, watch: Watch, new: New, service: &Service) -> (Config, Watch) {
+    let New { config, policy, plan, mut snapshots } = new;
+    // It may be writing to a slow disk just now.
+    let known = tokio::task::spawn_blocking(|| watch.end()).await.unwrap_or_default();
+    // What it knew is never older than what it had kept, and the disk may have refused that.
+    let still_used = known.into_iter().filter(|(source, _)| plan.sources().contains_key(source));
+    snapshots.extend(still_used);
+    let watch = Watch::begin(&service.gate, &config, &policy, plan, snapshots);
+    make_room(config.milter.max_connections);
+    service.admission.set_limit(config.milter.max_connections);
+    if config.milter.listen != old.milter.listen
+        || config.milter.socket_mode != old.milter.socket_mode
+        || config.milter.socket_group != old.milter.socket_group
+    {
+        tracing::warn!("[milter] listen, socket_mode or socket_group changed: restart to listen there");
+    }
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    (config, watch)
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! The configuration file as it is written: its tables and keys, their defaults, and what the schema says of them.
+//!
+//! Nothing here is checked beyond its type. A key that must be there is optional here, so that a file without it can
+//! still be searched for other problems. The comments are the schema's descriptions: they address whoever writes the file.
+
+mod gateway;
+mod outside;
+
+pub(super) use gateway::{Feed, Gateway, Header, SecretSource};
+pub(super) use outside::{Dns, Dnsbl, Reputation};
+
+use super::placed::Placed;
+use super::table::Table;
+use super::words::{DirectoryType, Gateways, Mode, Verdict};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// A named table for each entry: `[gateway.NAME]`.
+pub(super) type Named<T> = BTreeMap<Placed<String>, Table<T>>;
+
+/// The configuration of Postern, `/etc/postern/postern.toml`. Paths are relative to this file.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "postern.toml")]
+pub(super) struct File {
+    /// Directory for what Postern keeps from one start to the next.
+    #[serde(default = "state_dir")]
+    pub state_dir: Placed<String>,
+    /// Where the MTA reaches Postern, and how it is served.
+    #[schemars(required)]
+    pub milter: Option<Table<Milter>>,
+    /// Whom names are asked of.
+    #[serde(default)]
+    pub dns: Table<Dns>,
+    /// What is asked about clients that are no gateway: block lists and their reverse name. Nothing is, unless it is
+    /// written here.
+    pub reputation: Option<Table<Reputation>>,
+    /// Clients whose mail is accepted without a look at source and recipient. Nobody is, unless listed here or logged in.
+    #[serde(default)]
+    pub internal: Table<Internal>,
+    /// What happens to recipients whose domain is not listed in this file.
+    #[serde(default)]
+    pub unlisted: Table<Unlisted>,
+    /// A directory with files of providers, one for each, in addition to those that are built in; one of the same name
+    /// takes the place of a built-in one.
+    pub providers: Option<Placed<String>>,
+    /// Who may hand us mail: `[gateway.NAME]`, one for each secure email gateway.
+    #[serde(default)]
+    pub gateway: Named<Gateway>,
+    /// Who exists: `[directory.NAME]`, one for each source of recipients.
+    #[serde(default)]
+    pub directory: Named<Directory>,
+    /// The protected domains: `[domain."example.com"]`, or `[domain."*.example.com"]` for all below it. An exact name
+    /// beats a wildcard, a longer wildcard a shorter one.
+    #[serde(default)]
+    pub domain: Named<Domain>,
+    /// What is to happen when a check fails, for all domains that do not say otherwise.
+    #[serde(default)]
+    pub verdict: Table<Verdicts>,
+    /// The replies to refused mail, for all domains that do not say otherwise: `[reply.REASON]`.
+    #[serde(default)]
+    pub reply: Table<Replies>,
+    /// The loop check.
+    #[serde(default, rename = "loop")]
+    pub loops: Table<Loop>,
+}
+
+/// The milter door.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Milter {
+    /// Sockets to listen on: `inet:ADDRESS:PORT` (an IPv6 address in brackets), `unix:PATH`, or `systemd:NAME` for a
+    /// socket that systemd passes with that `FileDescriptorName`.
+    #[schemars(required, length(min = 1))]
+    pub listen: Option<Placed<Vec<Placed<String>>>>,
+    /// Access rights of unix sockets, in octal.
+    #[serde(default = "socket_mode")]
+    #[schemars(regex(pattern = r"^0?[0-7]{3}$"))]
+    pub socket_mode: Placed<String>,
+    /// Group of unix sockets, by name: the one that the MTA runs in. Without it, the group that Postern runs in.
+    pub socket_group: Option<Placed<String>>,
+    /// How long sessions may go on after Postern was told to stop, such as `500ms`, `30s` or `5m`; at most `1h`.
+    #[serde(default = "drain_timeout")]
+    #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
+    pub drain_timeout: Placed<String>,
+    /// Connections at one time. One too many is closed at once, and the MTA does what its default action says.
+    #[serde(default = "max_connections")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_connections: Placed<i64>,
+}
+
+/// Who is internal.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Internal {
+    /// Networks of internal clients, in CIDR notation. Private addresses are not internal by themselves: behind a
+    /// proxy that hides addresses, every client looks private.
+    #[serde(default)]
+    pub networks: Vec<Placed<String>>,
+    /// Whether clients that have logged in (SMTP AUTH) are internal.
+    #[serde(default = "yes")]
+    pub authenticated: bool,
+}
+
+/// Recipients of other domains.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Unlisted {
+    /// What happens to them. Relay control stays with the MTA, so the default is `accept`, and the log says so.
+    pub verdict: Option<Verdict>,
+}
+
+/// Who exists.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Directory {
+    /// What kind of source it is.
+    #[schemars(required)]
+    #[serde(rename = "type")]
+    pub kind: Option<DirectoryType>,
+    /// The file. For a `list`: one address a line, or `@example.com` for every address of a domain; a line that begins
+    /// with `#` is a comment.
+    #[schemars(required)]
+    pub path: Option<Placed<String>>,
+}
+
+/// A protected domain.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Domain {
+    /// How far it is switched on.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Names of the gateways that may deliver for it, or `"any"` for a domain that is its own first hop.
+    #[schemars(required)]
+    pub gateways: Option<Placed<Gateways>>,
+    /// Names of the directories that know its recipients. Without this key recipients are not checked.
+    #[schemars(length(min = 1))]
+    pub directories: Option<Placed<Vec<Placed<String>>>>,
+    /// Each of these characters parts a subaddress from its mailbox: with `+`, mail for `ann+x` is for `ann`. An empty
+    /// text turns that off.
+    #[serde(default = "subaddress")]
+    #[schemars(regex(pattern = r"^[!#$%&'*+./=?^_`{|}~-]*$"))]
+    pub subaddress: Placed<String>,
+    /// What is to happen when a check fails, for this domain.
+    #[serde(default)]
+    pub verdict: Table<Verdicts>,
+    /// The replies to refused mail, for this domain: `[domain."example.com".reply.REASON]`.
+    #[serde(default)]
+    pub reply: Table<Replies>,
+}
+
+/// What is to happen when a check fails.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Verdicts {
+    /// When the client is none of the domain's gateways. The default is `reject`.
+    pub source: Option<Verdict>,
+    /// When the recipient is in none of the domain's directories. The default is `reject`.
+    pub recipient: Option<Verdict>,
+    /// When the message loops. The default is `reject`.
+    #[serde(rename = "loop")]
+    pub loops: Option<Verdict>,
+    /// When the client is no gateway and is on DNSBLs or has no reverse name. The default is `reject`.
+    pub reputation: Option<Verdict>,
+}
+
+/// The reply for each reason.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Replies {
+    /// The client is none of the domain's gateways. The default is 550 5.7.1.
+    pub source_not_gateway: Option<Table<Reply>>,
+    /// The recipient is in none of the domain's directories. The default is 550 5.1.1.
+    pub recipient_unknown: Option<Table<Reply>>,
+    /// The message has passed here before. The default is 554 5.4.6.
+    pub loop_detected: Option<Table<Reply>>,
+    /// The message has too many `Received` lines. The default is 554 5.4.6.
+    pub too_many_hops: Option<Table<Reply>>,
+    /// The client is on DNSBLs. The default is 554 5.7.1.
+    pub listed: Option<Table<Reply>>,
+    /// The client has no reverse name, or none that points back to it. The default is 550 5.7.25.
+    pub no_reverse_name: Option<Table<Reply>>,
+    /// The recipient's domain is not listed, and `[unlisted] verdict` refuses it. The default is 550 5.7.1.
+    pub not_our_domain: Option<Table<Reply>>,
+    /// Something that the decision needs is not known yet; such mail is only ever deferred. The default is 451 4.7.1.
+    pub not_ready: Option<Table<Reply>>,
+}
+
+/// A reply to refused mail. What is left out keeps its default.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reply {
+    /// Reply code from 400 to 599, but not 421 and 521, which close the connection. A code of 4xx is for mail that is
+    /// deferred, one of 5xx for mail that is rejected.
+    #[schemars(range(min = 400, max = 599))]
+    pub code: Option<Placed<i64>>,
+    /// Enhanced status code of the same class as the code, such as `5.7.1` (RFC 3463).
+    #[schemars(regex(pattern = r"^[45]\.[0-9]{1,3}\.[0-9]{1,3}$"))]
+    pub enhanced: Option<Placed<String>>,
+    /// One line of printable ASCII, 1 to 400 characters; a short reference is added to it.
+    #[schemars(length(min = 1, max = 400), regex(pattern = r"^[ -~]*[!-~][ -~]*$"))]
+    pub text: Option<Placed<String>>,
+}
+
+/// The loop check.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Loop {
+    /// What this installation writes into its `X-Postern-Loop` lines: letters, digits, `.`, `-` and `_`, at most 253.
+    /// Machines that share the work for a domain share the id. The default is the host name.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9._-]{1,253}$"))]
+    pub id: Option<Placed<String>>,
+    /// A message that already carries this many of our lines is a loop; 0 turns that off, and no line is added.
+    #[serde(default = "max_passes")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub max_passes: Placed<i64>,
+    /// A message with more `Received` lines than this is a loop; 0 turns that off.
+    #[serde(default = "max_received")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub max_received: Placed<i64>,
+}
+
+fn state_dir() -> Placed<String> {
+    "/var/lib/postern".to_owned().into()
+}
+
+fn socket_mode() -> Placed<String> {
+    "0660".to_owned().into()
+}
+
+fn drain_timeout() -> Placed<String> {
+    "30s".to_owned().into()
+}
+
+fn max_connections() -> Placed<i64> {
+    5000.into()
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn subaddress() -> Placed<String> {
+    "+".to_owned().into()
+}
+
+fn max_passes() -> Placed<i64> {
+    3.into()
+}
+
+fn max_received() -> Placed<i64> {
+    50.into()
+}
+
+impl Default for Internal {
+    fn default() -> Self {
+        Self { networks: Vec::new(), authenticated: yes() }
+    }
+}
+
+impl Default for Loop {
+    fn default() -> Self {
+        Self { id: None, max_passes: max_passes(), max_received: max_received() }
+    }
+}

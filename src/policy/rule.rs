@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! What gave the answer to a check, as a value and in words. The words are for the log and for administrators; a client
+//! never sees them.
+
+use super::{ReverseName, Shown, Weighed};
+use crate::mail::{Escaped, Network};
+use std::fmt;
+use std::sync::Arc;
+
+/// Which entry of a directory knows a recipient.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Entry {
+    /// The address itself.
+    Exact,
+    /// The address without its subaddress.
+    Base,
+    /// `@domain`.
+    WholeDomain,
+}
+
+/// What gave the answer: the network, the entry, the limit.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Rule {
+    /// The client is in this network of `[internal]`.
+    InternalNetwork(Network),
+    /// The client has logged in, and `[internal] authenticated` is on.
+    Authenticated,
+    /// The domain is not listed.
+    Unlisted,
+    /// The domain is listed and its mode is `inactive`.
+    SwitchedOff,
+    /// It is unclear where the MTA would deliver.
+    RecipientUnclear,
+    /// The client is this gateway, or is taken for it until the headers are known.
+    Gateway {
+        /// The gateway's name.
+        gateway: Arc<str>,
+        /// By what it is known.
+        shown: Shown,
+    },
+    /// The client is none of the domain's gateways; this one it comes nearest to.
+    NotGateway {
+        /// The gateway's name.
+        gateway: Arc<str>,
+        /// What fits and what does not.
+        shown: Shown,
+    },
+    /// It cannot be told whether the client is this gateway.
+    MayBeGateway {
+        /// The gateway's name.
+        gateway: Arc<str>,
+        /// What is known and what is not.
+        shown: Shown,
+    },
+    /// `gateways = "any"`: the domain is its own first hop.
+    AnyClient,
+    /// The client is in no network of the domain's gateways.
+    NoGateway,
+    /// The MTA does not know the client's address.
+    ClientUnknown,
+    /// Many clients seem to share the client's address.
+    AddressShared,
+    /// What DNSBLs say.
+    Listings(Box<Weighed>),
+    /// The client's reverse name.
+    ReverseName(ReverseName),
+    /// No `Received` line tells who is behind this gateway.
+    NobodyBehind {
+        /// The gateway's name.
+        gateway: Arc<str>,
+    },
+    /// This directory knows the recipient.
+    Directory {
+        /// The directory's name.
+        directory: Arc<str>,
+        /// By which entry.
+        entry: Entry,
+    },
+    /// `postmaster` or `abuse`, which always exist (RFC 5321 4.5.1, RFC 2142).
+    RoleAddress,
+    /// The domain has no directories, so recipients are not checked.
+    NoDirectories,
+    /// None of the domain's directories knows the recipient.
+    InNoDirectory,
+    /// Loop tokens of this installation on the message.
+    Passes {
+        /// How many there are.
+        seen: u32,
+        /// From how many on it is a loop; 0 is never.
+        limit: u32,
+    },
+    /// `Received` lines on the message.
+    Hops {
+        /// How many there are.
+        seen: u32,
+        /// Above how many it is a loop; 0 is never.
+        limit: u32,
+    },
+    /// More header lines that are forged, or a gateway's, than can be removed.
+    ForgedHeaders,
+    /// No decision in time.
+    Overdue,
+}
+
+impl Rule {
+    /// The gateway that the rule names.
+    pub fn gateway(&self) -> Option<&str> {
+        match self {
+            Self::Gateway { gateway, .. } => Some(gateway),
+            Self::AnyClient => Some("any"),
+            Self::InternalNetwork(_)
+            | Self::Authenticated
+            | Self::Unlisted
+            | Self::SwitchedOff
+            | Self::RecipientUnclear
+            | Self::NoGateway
+            | Self::NotGateway { .. }
+            | Self::MayBeGateway { .. }
+            | Self::ClientUnknown
+            | Self::AddressShared
+            | Self::Listings(_)
+            | Self::ReverseName(_)
+            | Self::NobodyBehind { .. }
+            | Self::Directory { .. }
+            | Self::RoleAddress
+            | Self::NoDirectories
+            | Self::InNoDirectory
+            | Self::Passes { .. }
+            | Self::Hops { .. }
+            | Self::ForgedHeaders
+            | Self::Overdue => None,
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InternalNetwork(network) => write!(f, "client is in internal network {network}"),
+            Self::Authenticated => f.write_str("client has logged in"),
+            Self::Unlisted => f.write_str("recipient's domain is not listed"),
+            Self::SwitchedOff => f.write_str("domain is inactive"),
+            Self::RecipientUnclear => f.write_str("it is unclear where the MTA would deliver"),
+            Self::Gateway { gateway, shown }
+            | Self::NotGateway { gateway, shown }
+            | Self::MayBeGateway { gateway, shown } => shown.write(gateway, f),
+            Self::AnyClient => f.write_str("any client may deliver"),
+            Self::NoGateway => f.write_str("client is in no network of the domain's gateways"),
+            Self::ClientUnknown => f.write_str("client's address is unknown"),
+            Self::AddressShared => f.write_str("many clients share this address"),
+            Self::Listings(weighed) => weighed.fmt(f),
+            // A reverse name is whatever its owner wrote into the DNS.
+            Self::ReverseName(ReverseName::Confirmed(name)) => {
+                write!(f, "reverse name {} points back", Escaped(name.as_bytes()))
+            }
+            Self::ReverseName(ReverseName::Unconfirmed(name)) => {
+                write!(f, "reverse name {} does not point back", Escaped(name.as_bytes()))
+            }
+            Self::ReverseName(ReverseName::Missing) => f.write_str("client has no reverse name"),
+            Self::ReverseName(ReverseName::Unknown) => f.write_str("reverse name could not be looked up"),
+            Self::NobodyBehind { gateway } => {
+                write!(f, "no Received line tells who is behind gateway {gateway}")
+            }
+            Self::Directory { directory, entry } => match entry {
+                Entry::Exact => write!(f, "listed in directory {directory}"),
+                Entry::Base => write!(f, "listed in directory {directory} without its subaddress"),
+                Entry::WholeDomain => write!(f, "whole domain listed in directory {directory}"),
+            },
+            Self::RoleAddress => f.write_str("postmaster and abuse always exist"),
+            Self::NoDirectories => f.write_str("domain has no directories"),
+            Self::InNoDirectory => f.write_str("in none of the domain's directories"),
+            Self::Passes { seen, limit } => write!(f, "earlier passes: {seen}, limit {limit}"),
+            Self::Hops { seen, limit } => write!(f, "Received lines: {seen}, limit {limit}"),
+            Self::ForgedHeaders => f.write_str("too many header lines to remove"),
+            Self::Overdue => f.write_str("no decision in time"),
+        }
+    }
+}
