@@ -99,11 +99,11 @@ impl<D: Dns> Live<D> {
 
     /// The answer, and how long to keep it.
     async fn ask(&self, name: &LiveName, client: IpAddr) -> (Answer, Duration) {
-        let Some(spec) = record::domain_spec(name.as_str()) else {
+        let Some(term) = record::own_term(name.as_str()) else {
             self.warn(name, "not a name that could stand behind include:");
             return (Answer::Unknown, UNKNOWN_KEPT);
         };
-        let view = OneEvaluation::of(&spec, &*self.dns);
+        let view = OneEvaluation::of(&term, &*self.dns);
         let Some(sender) = &self.sender else { return (Answer::Unknown, UNKNOWN_KEPT) };
         let result = evaluate_sender(&view, &self.config, client, sender, Some(sender.domain())).await;
         let answer = match result.spf_result {

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use viaspf::lookup::{Lookup, LookupError, LookupResult, Name};
-use viaspf::record::{DomainSpec, Mechanism};
+use viaspf::record::Mechanism;
 use viaspf::trace::{Trace, Tracepoint};
 
 /// One evaluation's view of DNS.
@@ -30,11 +30,11 @@ pub(super) struct OneEvaluation<'a, D> {
 }
 
 impl<'a, D: Dns> OneEvaluation<'a, D> {
-    /// An evaluation of `include:` this.
-    pub(super) fn of(spec: &DomainSpec, dns: &'a D) -> Self {
+    /// An evaluation of this term.
+    pub(super) fn of(term: &Mechanism, dns: &'a D) -> Self {
         Self {
             dns,
-            first: Mutex::new(Some(format!("v=spf1 include:{spec} -all"))),
+            first: Mutex::new(Some(format!("v=spf1 {term} -all"))),
             hosts: Mutex::default(),
             void: AtomicUsize::new(0),
             refused: AtomicBool::new(false),

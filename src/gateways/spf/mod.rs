@@ -24,6 +24,7 @@ use crate::dns::Dns;
 use crate::policy::LiveName;
 use std::time::Duration;
 use target::Target;
+use viaspf::record::Mechanism;
 
 /// Terms that ask DNS, in one tree (RFC 7208 4.6.4).
 const MAX_TERMS: usize = 10;
@@ -40,23 +41,37 @@ const STATIC: Duration = Duration::from_secs(24 * 3600);
 
 /// Finds what a name passes now: a name as it stands behind `include:`, without that. Questions of one depth are put at
 /// once. Nothing partial is ever given: where anything cannot be had, nothing is.
+///
+/// A name that brings `exists:` with it is one that every client has another of, and is never enumerated.
 pub async fn expand(dns: &impl Dns, name: &str) -> Result<Published, SourceError> {
-    let spec = record::domain_spec(name)
-        .ok_or_else(|| SourceError::Wrong(format!("{name}: not a name that could stand behind include:")))?;
+    let wrong = |why: &str| SourceError::Wrong(format!("{name}: {why}"));
+    let spec = match record::own_term(name) {
+        Some(Mechanism::Include(include)) => include.domain_spec,
+        Some(Mechanism::Exists(exists)) if target::has_address(&exists.domain_spec) => {
+            return Ok(per_client(name));
+        }
+        Some(Mechanism::Exists(_)) => return Err(wrong("is the same for every client")),
+        _ => return Err(wrong("not a name that could stand behind include:")),
+    };
     match target::expand(&spec, None) {
         Target::Name(root) => {
             let tree = growth::grow(dns, root).await?;
             outcome::publish(&tree, LiveName::new(name))
         }
-        Target::PerClient => Ok(Published {
-            live: vec![LiveName::new(name)],
-            ttl: STATIC,
-            notes: vec![format!("{name} is another name for each client, and is asked live")],
-            ..Published::default()
-        }),
+        Target::PerClient => Ok(per_client(name)),
         Target::Malformed(name) => Err(SourceError::Wrong(format!("{name}: not a name that DNS could have"))),
         Target::Forbidden => {
             Err(SourceError::Wrong(format!("{name}: the macros c, r and t are for explanations only")))
         }
+    }
+}
+
+/// A name that can only be asked about one client.
+fn per_client(name: &str) -> Published {
+    Published {
+        live: vec![LiveName::new(name)],
+        ttl: STATIC,
+        notes: vec![format!("{name} is another name for each client, and is asked live")],
+        ..Published::default()
     }
 }

@@ -6,7 +6,8 @@
 use super::MIN_PREFIX;
 use super::target::{self, Target};
 use viaspf::record::{
-    Directive, DomainSpec, DualCidrLength, Ip4CidrLength, Ip6CidrLength, Mechanism, Modifier, SpfRecord, Term,
+    Directive, DomainSpec, DualCidrLength, Include, Ip4CidrLength, Ip6CidrLength, Mechanism, Modifier,
+    SpfRecord, Term,
 };
 
 /// The terms that count.
@@ -159,6 +160,19 @@ pub(super) fn domain_spec(name: &str) -> Option<DomainSpec> {
     }
 }
 
+/// The one term of a record of our own that asks about this name: the name stands behind `include:`, or brings `exists:`
+/// with it, because some providers publish nothing but that (RFC 7208 5.7).
+pub(super) fn own_term(name: &str) -> Option<Mechanism> {
+    if !name.starts_with("exists:") {
+        return domain_spec(name).map(|domain_spec| Mechanism::Include(Include { domain_spec }));
+    }
+    let mut record = read(&[format!("v=spf1 {name}").into_bytes()]).ok()?;
+    match (record.directives.pop()?.mechanism, record.directives.is_empty()) {
+        (Mechanism::Exists(exists), true) if record.redirect.is_none() => Some(exists.into()),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,5 +237,16 @@ mod tests {
         ] {
             assert!(domain_spec(name).is_none(), "{name}");
         }
+        let terms = ["exists:%{i}.spf.example.com", "a.example", "exists:", "exists:%{i}.example -all"];
+        let terms = terms.map(|name| own_term(name).map(|term| term.to_string()));
+        assert_eq!(
+            terms,
+            [
+                Some("exists:%{i}.spf.example.com".to_owned()),
+                Some("include:a.example".to_owned()),
+                None,
+                None
+            ]
+        );
     }
 }
