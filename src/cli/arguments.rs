@@ -4,6 +4,7 @@
 #![allow(clippy::doc_markdown)] // The comments are help texts, where backticks would be shown.
 
 use super::content::HeaderLine;
+use super::gateways::export;
 use super::live::Endpoint;
 use super::question::{Address, ClientAddress};
 use super::{log, manual};
@@ -55,6 +56,11 @@ pub enum Command {
     /// does what it should, before it is in force.
     #[command(after_long_help = manual::TEST.help())]
     Test(TestOptions),
+    /// Show the gateways, their addresses and how fresh they are
+    ///
+    /// Reads what the service keeps in state_dir, so it works beside a running service and without one.
+    #[command(after_long_help = manual::GATEWAYS.help())]
+    Gateways(GatewaysOptions),
     /// Write man pages, shell completions or the configuration's schema
     #[command(after_long_help = manual::GENERATE.help())]
     Generate(GenerateOptions),
@@ -78,6 +84,10 @@ pub struct CheckOptions {
     /// Print the problems as JSON
     #[arg(long)]
     pub json: bool,
+
+    /// Ask no name server and fetch nothing
+    #[arg(long)]
+    pub offline: bool,
 }
 
 /// Options of `try`.
@@ -137,6 +147,91 @@ pub struct TestOptions {
     /// Print the results as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `gateways`.
+#[derive(Args, Debug)]
+pub struct GatewaysOptions {
+    /// What to do; without it, list them
+    #[command(subcommand)]
+    pub what: Option<Gateways>,
+
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What can be done about gateways.
+#[derive(Debug, Subcommand)]
+pub enum Gateways {
+    /// Show a gateway's networks, and where each comes from
+    Show {
+        /// The gateway
+        name: String,
+
+        /// Write the networks alone, in the way that something else reads
+        #[arg(long, value_enum, value_name = "FORMAT")]
+        format: Option<export::Format>,
+
+        /// Write no IPv4 network wider than this prefix length
+        ///
+        /// Some connectors take nothing wider than /24.
+        #[arg(long, value_name = "LENGTH", requires = "format", value_parser = clap::value_parser!(u8).range(8..=32))]
+        split: Option<u8>,
+
+        /// Leave out IPv6
+        #[arg(long, requires = "format")]
+        ipv4: bool,
+
+        /// Print as JSON
+        #[arg(long, conflicts_with = "format")]
+        json: bool,
+    },
+    /// Say whether a client is a gateway, and by what
+    ///
+    /// Names that can only be asked for one client are asked now.
+    Test {
+        /// The gateway
+        name: String,
+
+        /// Address of the client
+        client: ClientAddress,
+
+        /// The common name of the client's trusted certificate
+        #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+        certificate: Option<String>,
+    },
+    /// Ask a gateway's sources now, and show what would change
+    ///
+    /// Nothing is changed.
+    Diff {
+        /// The gateway
+        name: String,
+    },
+    /// Ask the sources of gateways now
+    ///
+    /// A running service is told to; without one, what is heard is kept in state_dir for its next start.
+    Refresh {
+        /// The gateways; without any, all
+        names: Vec<String>,
+
+        /// Take what they publish even where it shrinks or grows too much to be believed
+        #[arg(long, requires = "names")]
+        force: bool,
+    },
+    /// List the providers that are known, with their regions
+    Providers {
+        /// One provider, with its facts and where they are from
+        name: Option<String>,
+
+        /// Which provider's mail host is this?
+        #[arg(long, value_name = "HOST", conflicts_with = "name")]
+        mx: Option<String>,
+
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Options of `generate`.

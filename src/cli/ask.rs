@@ -7,10 +7,11 @@ use super::content::{Content, ContentError};
 use super::output::{self, Page};
 use super::question::Question;
 use super::trial::Trial;
-use super::{FAILED, live};
+use super::{FAILED, live, outside};
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
+use tokio::runtime;
 
 /// Tries a message: 0 when it would be accepted or tagged for all recipients, 1 when not, 2 when nothing can be said.
 pub(super) fn ask(config: &Path, options: TryOptions) -> io::Result<ExitCode> {
@@ -33,11 +34,15 @@ pub(super) fn ask(config: &Path, options: TryOptions) -> io::Result<ExitCode> {
 
 fn decide(config: &Path, question: &Question, json: bool) -> io::Result<ExitCode> {
     let Assembled { problems, outcome, .. } = assemble::assemble(config);
-    let Some((_, policy)) = outcome else {
+    let Some((config, policy)) = outcome else {
         super::print_problems(&problems);
         return Ok(ExitCode::from(FAILED));
     };
-    let trial = Trial::hold(&policy, question);
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let trial = runtime.block_on(async {
+        let outside = outside::for_once(&config, &policy).await;
+        Trial::hold(&policy, question, &*outside).await
+    });
     if json {
         output::print_json(&trial.to_json())?;
     } else {

@@ -36,6 +36,7 @@ impl Manual {
             "postern-check" => Some(&CHECK),
             "postern-try" => Some(&TRY),
             "postern-test" => Some(&TEST),
+            "postern-gateways" => Some(&GATEWAYS),
             "postern-generate" => Some(&GENERATE),
             _ => None,
         }
@@ -227,6 +228,45 @@ pub(super) const TEST: Manual = Manual(&[
             ("0", "every case came out as expected"),
             ("1", "at least one did not"),
             ("2", "the cases or the configuration cannot be used"),
+        ])],
+    },
+]);
+
+pub(super) const GATEWAYS: Manual = Manual(&[
+    Section {
+        heading: "Examples",
+        parts: &[
+            Prose("Which gateways are there, and is anything wrong with them?"),
+            Verbatim("postern gateways"),
+            Prose("Is this client the gateway, and why?"),
+            Verbatim("postern gateways test tmes 192.0.2.17"),
+            Prose("The same list for the firewall, and for a connector that takes IPv4 up to /24 only:"),
+            Verbatim(
+                "postern gateways show tmes --format nftables | nft -f -\n\
+                 postern gateways show tmes --format cidr --ipv4 --split 24",
+            ),
+            Prose("What would a refresh change? Nothing is changed by asking:"),
+            Verbatim("postern gateways diff tmes"),
+            Prose("Whose mail host is this, and what is known of that provider?"),
+            Verbatim(
+                "postern gateways providers --mx mx.eu.mailmarshal.cloud\n\
+                 postern gateways providers mailmarshal",
+            ),
+        ],
+    },
+    Section {
+        heading: "Files",
+        parts: &[List(&[
+            CONFIGURATION,
+            ("STATE_DIR/gateways/", "the last good set of each source, with a checksum"),
+        ])],
+    },
+    Section {
+        heading: "Exit status",
+        parts: &[List(&[
+            ("0", "it is done; the client is the gateway"),
+            ("1", "the client is not the gateway, or nobody can tell; a source could not be refreshed"),
+            ("2", "no answer: bad arguments, a bad configuration, no gateway of that name"),
         ])],
     },
 ]);

@@ -18,9 +18,11 @@ mod log_queue;
 mod log_text;
 mod man;
 mod manual;
+mod online;
 mod output;
 mod outside;
 mod pid_file;
+mod progress;
 mod question;
 mod reload;
 mod run;
@@ -41,9 +43,10 @@ pub fn main() -> ExitCode {
     let Arguments { config, command } = Arguments::parse();
     let done = match command {
         Command::Run(options) => Ok(run::run(&config, options.log_format, options.log_level)),
-        Command::Check(options) => check::check(&config, options.json),
+        Command::Check(options) => check::check(&config, options.offline, options.json),
         Command::Try(options) => ask::ask(&config, options),
         Command::Test(options) => test::test(&config, &options.files, options.json),
+        Command::Gateways(options) => gateways::gateways(&config, options),
         Command::Generate(options) => generate::generate(&options.what).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

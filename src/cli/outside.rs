@@ -92,6 +92,24 @@ fn resolvers(config: &Config) -> Option<(Resolver, Resolver)> {
     .ok()
 }
 
+/// Who answers a command's questions about clients, once: the self-tests of DNSBLs come first.
+pub(super) async fn for_once(config: &Config, policy: &Policy) -> Box<dyn Outside> {
+    if !policy.asks() {
+        return Box::new(Nobody);
+    }
+    match Resolver::new(&config.dns) {
+        Ok(resolver) => {
+            let roof = Roof::new(Arc::new(resolver), config, policy);
+            roof.reputation.test().await;
+            Box::new(roof)
+        }
+        Err(error) => {
+            super::output::complain(&format!("postern: no names can be asked for: {error}\n"));
+            Box::new(Nobody)
+        }
+    }
+}
+
 /// Answers with what the back rooms know.
 struct Roof<D> {
     live: Live<D>,

@@ -72,7 +72,11 @@ fn serve(
     let sockets = bind(&config)?;
     let log = log::begin(format, threshold)
         .map_err(|error| format!("cannot reach the systemd journal: {error}"))?;
-    let _pid_file = PidFile::write(&config.state_dir);
+    let _pid_file = PidFile::write(&config.state_dir)
+        .inspect_err(|error| {
+            tracing::warn!(state_dir = %config.state_dir.display(), %error, "cannot write the pid file; serving without");
+        })
+        .ok();
     make_room(config.milter.max_connections);
     let service = Arc::new(Service {
         gate: Arc::new(Gate::new(policy.clone())),

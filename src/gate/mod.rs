@@ -12,13 +12,12 @@ mod reference;
 
 pub use counters::{Counters, Event};
 pub use hidden::Hidden;
-pub use outside::{Asked, Nobody, Outside};
+pub use outside::{Asked, Nobody, Outside, ask_about, ask_behind};
 pub use reference::{Reference, SessionId};
 
 use crate::mail::{Message, Recipient, Session};
 use crate::policy::{self, Answers, Decision, Policy};
 use arc_swap::ArcSwap;
-use outside::Deadline;
 use reference::References;
 use std::future::Future;
 use std::sync::Arc;
@@ -154,12 +153,10 @@ impl Judge for Gate {
 
     async fn recipient(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
         let mut answers = Self::known(case);
-        let mut deadline = Deadline::default();
-        // Twice at most: whether a client is a gateway comes before its reputation.
-        for _ in 0..2 {
-            let questions = policy::questions(policy, case.session, recipient, &answers);
-            let Some(questions) = questions else { break };
-            outside::put(&**self.outside.load_full(), &questions, &mut deadline, &mut answers).await;
+        // Nearly every message asks nothing, and then nothing is loaded or waited for.
+        if let Some(questions) = policy::questions(policy, case.session, recipient, &answers) {
+            let outside = self.outside.load_full();
+            ask_about(&**outside, policy, (case.session, recipient), questions, &mut answers).await;
         }
         let ruling = self.rule(policy::recipient(policy, case.session, recipient, &answers));
         record::recipient(case, recipient, &ruling);
@@ -167,11 +164,10 @@ impl Judge for Gate {
     }
 
     async fn headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
-        let mut answers = Answers::default();
-        if let Some(questions) = policy::behind(policy, recipients, &case.message.headers) {
-            let mut deadline = Deadline::default();
-            outside::put(&**self.outside.load_full(), &questions, &mut deadline, &mut answers).await;
-        }
+        let answers = match policy::behind(policy, recipients, &case.message.headers) {
+            Some(questions) => ask_behind(&**self.outside.load_full(), &questions).await,
+            None => Answers::default(),
+        };
         self.rule_headers(policy, case, recipients, &answers)
     }
 

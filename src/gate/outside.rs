@@ -5,7 +5,8 @@
 //! answer that does not come is an unknown among the findings and not a decision that is overdue. Answers are kept by
 //! whoever is outside.
 
-use crate::policy::{Answer, Answers, Listings, LiveName, Questions, ReverseName};
+use crate::mail::{Recipient, Session};
+use crate::policy::{self, Answer, Answers, Listings, LiveName, Policy, Questions, ReverseName};
 use futures_util::future::join_all;
 use std::fmt::Debug;
 use std::future::Future;
@@ -16,16 +17,6 @@ use tokio::time::{Instant, timeout_at};
 
 /// How long all questions that one decision needs may take together.
 const LIMIT: Duration = Duration::from_secs(4);
-
-/// When the questions that one decision needs have to be answered; it begins with the first of them.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Deadline(Option<Instant>);
-
-impl Deadline {
-    fn get(&mut self) -> Instant {
-        *self.0.get_or_insert_with(|| Instant::now() + LIMIT)
-    }
-}
 
 /// An answer that is on its way.
 pub type Asked<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -60,15 +51,32 @@ impl Outside for Nobody {
     }
 }
 
-/// Puts the questions, all at once, and adds what is answered.
-pub(super) async fn put(
+/// Puts the questions about one recipient's client, and those that follow from their answers: whether a client is a
+/// gateway comes before its reputation.
+pub async fn ask_about(
     outside: &dyn Outside,
-    questions: &Questions,
-    deadline: &mut Deadline,
+    policy: &Policy,
+    (session, recipient): (&Session, &Recipient),
+    questions: Questions,
     answers: &mut Answers,
 ) {
+    let deadline = Instant::now() + LIMIT;
+    put(outside, &questions, deadline, answers).await;
+    if let Some(questions) = policy::questions(policy, session, recipient, answers) {
+        put(outside, &questions, deadline, answers).await;
+    }
+}
+
+/// Puts the questions about the client behind a gateway.
+pub async fn ask_behind(outside: &dyn Outside, questions: &Questions) -> Answers {
+    let mut answers = Answers::default();
+    put(outside, questions, Instant::now() + LIMIT, &mut answers).await;
+    answers
+}
+
+/// Puts the questions, all at once, and adds what is answered.
+async fn put(outside: &dyn Outside, questions: &Questions, deadline: Instant, answers: &mut Answers) {
     let Questions { client, live, listings, reverse } = questions;
-    let deadline = deadline.get();
     let ask_live = live.iter().map(|name| async move {
         let answer = timeout_at(deadline, outside.live(name, *client)).await.unwrap_or(Answer::Unknown);
         (name.clone(), answer)

@@ -149,6 +149,16 @@ pub enum Require {
     },
 }
 
+impl Require {
+    /// Whether its header is one of them, so that nothing is certain before the message has come.
+    pub fn needs_header(self) -> bool {
+        match self {
+            Self::Any => false,
+            Self::All { address: _, certificate: _, header } => header,
+        }
+    }
+}
+
 impl Default for Require {
     fn default() -> Self {
         Self::All { address: true, certificate: false, header: false }

@@ -212,7 +212,7 @@ impl Policy {
     }
 
     /// Whether there is anything that the network could have to be asked about a client.
-    pub(super) fn asks(&self) -> bool {
+    pub fn asks(&self) -> bool {
         self.asks
     }
 

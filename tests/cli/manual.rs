@@ -6,12 +6,18 @@ use crate::transcript::home;
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 15] = [
     "",
     "run",
     "check",
     "try",
     "test",
+    "gateways",
+    "gateways show",
+    "gateways test",
+    "gateways diff",
+    "gateways refresh",
+    "gateways providers",
     "generate",
     "generate man",
     "generate completions",

@@ -16,7 +16,7 @@ const MAX_NETWORKS: usize = 1 << 16;
 pub enum Format {
     /// One network a line
     Cidr,
-    /// A cidr_table(5) for check_client_access, each network with `OK`
+    /// A table of type cidr for Postfix, each network with `OK`
     Postfix,
     /// JSON, each network with where it comes from
     Json,
@@ -70,7 +70,7 @@ pub(super) fn text(format: Format, gateway: &str, networks: &[Network]) -> Optio
     })
 }
 
-/// Lines of cidr_table(5).
+/// Lines of `cidr_table(5)`.
 fn postfix(gateway: &str, networks: &[Network]) -> String {
     let mut text = format!("# Gateway {gateway}, for check_client_access cidr:...\n");
     for network in networks {

@@ -9,6 +9,7 @@ mod report;
 pub(super) use report::show_findings;
 
 use super::question::{Address, Question};
+use crate::gate::{Outside, ask_about, ask_behind};
 use crate::mail::{HeaderFacts, HeaderToRemove, LOOP_HEADER, Reply, TAG_HEADER};
 use crate::policy::{
     self, Answers, Decision, Ending, Finding, LoopRule, Marks, Mode, Policy, Reason, Sharing, Verdict,
@@ -87,20 +88,29 @@ impl Fate {
 }
 
 impl<'a> Trial<'a> {
-    /// Decides.
-    pub(super) fn hold(policy: &Policy, question: &'a Question) -> Self {
+    /// Decides, and asks outside what has to be asked.
+    pub(super) async fn hold(policy: &Policy, question: &'a Question, outside: &dyn Outside) -> Self {
         let session = question.session();
         let mut sharing = Sharing::default();
-        let try_one = |address: &Address| {
-            let decision = policy::recipient(policy, &session, &address.as_recipient(), &Answers::default());
+        let mut recipients = Vec::new();
+        for address in &question.recipients {
+            let recipient = address.as_recipient();
+            let mut answers = Answers::default();
+            if let Some(questions) = policy::questions(policy, &session, &recipient, &answers) {
+                ask_about(outside, policy, (&session, &recipient), questions, &mut answers).await;
+            }
+            let decision = policy::recipient(policy, &session, &recipient, &answers);
             let refused = decision.applied.refuses();
             let parted = (!refused && !sharing.admits(decision.applied)).then(policy::parted);
-            Tried { address: address.clone(), decision, parted }
-        };
-        let recipients: Vec<Tried> = question.recipients.iter().map(try_one).collect();
+            recipients.push(Tried { address: address.clone(), decision, parted });
+        }
         let accepted: Vec<&Decision> =
             recipients.iter().filter(|tried| tried.is_accepted()).map(|tried| &tried.decision).collect();
-        let message = (!accepted.is_empty()).then(|| Message::decide(policy, question, &accepted));
+        let message = if accepted.is_empty() {
+            None
+        } else {
+            Some(Message::decide(policy, question, &accepted, outside).await)
+        };
         Self { question, recipients, message }
     }
 
@@ -156,14 +166,23 @@ impl Tried {
 }
 
 impl Message {
-    fn decide(policy: &Policy, question: &Question, accepted: &[&Decision]) -> Self {
+    async fn decide(
+        policy: &Policy,
+        question: &Question,
+        accepted: &[&Decision],
+        outside: &dyn Outside,
+    ) -> Self {
         let mut headers = HeaderFacts::default();
         if policy.needs_headers() {
             for line in &question.content.headers {
                 headers.note(&line.name, &line.value, policy.watch());
             }
         }
-        let decision = policy::headers(policy, accepted, &headers, &Answers::default());
+        let answers = match policy::behind(policy, accepted, &headers) {
+            Some(questions) => ask_behind(outside, &questions).await,
+            None => Answers::default(),
+        };
+        let decision = policy::headers(policy, accepted, &headers, &answers);
         let end = match policy::ending(policy, accepted.iter().copied(), decision.as_ref()) {
             Ending::Refused(_) => End::Refused,
             Ending::Discarded => End::Discarded,

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! `postern gateways test NAME IP`: whether a client is the gateway, decided as a message from it would be, for a domain
+//! that has no gateway but this one.
+
+use super::Opened;
+use crate::cli::output::{self, Mood, Page};
+use crate::cli::question::ClientAddress;
+use crate::cli::{outside, trial};
+use crate::gate::ask_about;
+use crate::mail::{Client, ClientCertificate, DomainPattern, DomainTable, Recipient, Session};
+use crate::policy::{
+    self, Answer, Answers, Check, DomainPolicy, Finding, Gateways, Internal, LoopRule, Mode, Policy, Replies,
+    Reputation, Source, Unlisted, Verdicts,
+};
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// The recipient that is asked for; nobody has this domain (RFC 6761).
+const RECIPIENT: &str = "postmaster@gateway.invalid";
+
+/// Tests a client: 0 when it is the gateway, 1 when it is not or nobody can tell.
+pub(super) async fn test(
+    opened: &Opened,
+    name: &str,
+    client: ClientAddress,
+    certificate: Option<String>,
+) -> io::Result<ExitCode> {
+    let gateway = opened.find(name)?.gateway;
+    let mut gateways = Gateways::default();
+    let id = gateways.add(policy::Gateway::clone(&gateway));
+    let policy = alone(gateways, Source::Gateways(vec![id]))?;
+    let certificate = certificate.map(|name| ClientCertificate::Trusted(name.into())).unwrap_or_default();
+    let client = Client { address: client.0, certificate, ..Client::default() };
+    let session = Session { client, ..Session::default() };
+    let recipient = Recipient::new(RECIPIENT.as_bytes(), Some(RECIPIENT.as_bytes()), None);
+    let mut answers = Answers::default();
+    if let Some(questions) = policy::questions(&policy, &session, &recipient, &answers) {
+        let outside = outside::for_once(&opened.config, &policy).await;
+        ask_about(&*outside, &policy, (&session, &recipient), questions, &mut answers).await;
+    }
+    let decision = policy::recipient(&policy, &session, &recipient, &answers);
+    let found: Vec<&Finding> =
+        decision.findings.iter().filter(|finding| finding.check == Check::Source).collect();
+    let is_gateway = !found.is_empty() && found.iter().all(|finding| finding.answer == Answer::Yes);
+    let mut page = Page::new(output::colour(&io::stdout()));
+    trial::show_findings(found, 0, &mut page);
+    if is_gateway && let Some(header) = gateway.header.as_ref().filter(|_| gateway.require.needs_header()) {
+        page.line(Mood::Doubtful, &format!("the header {} is still to come, with the message", header.name));
+    }
+    output::print(&page.into_text())?;
+    Ok(ExitCode::from(u8::from(!is_gateway)))
+}
+
+/// A policy of one domain, in which nothing but the source is looked at.
+fn alone(gateways: Gateways, source: Source) -> io::Result<Policy> {
+    let pattern = DomainPattern::parse("gateway.invalid").map_err(io::Error::other)?;
+    let domain = DomainPolicy {
+        pattern: pattern.clone(),
+        mode: Mode::Enforce,
+        source,
+        directories: Vec::new(),
+        subaddress: Box::default(),
+        verdicts: Verdicts::default(),
+        replies: Replies::default(),
+    };
+    let mut domains = DomainTable::default();
+    domains.insert(pattern, Arc::new(domain));
+    Ok(Policy::new(
+        Internal::default(),
+        Unlisted::default(),
+        domains,
+        gateways,
+        LoopRule::default(),
+        Reputation::default(),
+    ))
+}

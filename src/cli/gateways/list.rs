@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! `postern gateways`: each gateway with its size, its factors, and how each of its sources stands.
+
+use super::Opened;
+use super::json::GatewayJson;
+use super::span::{ago, span, until};
+use crate::cli::output::{self, Mood, Page};
+use crate::gateways::{Change, GatewayStatus, Held, SourceStatus, Stamp};
+use crate::mail::CertificatePattern;
+use crate::policy::{Gateway, Require};
+use std::io;
+use std::process::ExitCode;
+
+/// Where texts begin.
+const COLUMN: usize = 14;
+
+/// Lists them.
+pub(super) fn list(opened: &Opened, json: bool) -> io::Result<ExitCode> {
+    let all = opened.status();
+    if json {
+        let all: Vec<GatewayJson<'_>> =
+            all.iter().map(|status| GatewayJson::of(opened, status, false)).collect();
+        output::print_json(&all)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut page = Page::new(output::colour(&io::stdout()));
+    if all.is_empty() {
+        page.line(Mood::Plain, "no gateway is defined");
+    }
+    for status in &all {
+        page.gap();
+        head(opened, status, &mut page);
+        for source in &status.sources {
+            show_source(source, opened.now, &mut page);
+        }
+    }
+    output::print(&page.into_text())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The gateway's name, where it is from, how many networks it has and what it must show.
+pub(super) fn head(opened: &Opened, status: &GatewayStatus, page: &mut Page) {
+    let GatewayStatus { gateway, networks: _, sources } = status;
+    let mood = sources.iter().map(source_mood).fold(Mood::Good, worse);
+    page.line(mood, &gateway.name);
+    if let Some(provider) = opened.written(&gateway.name).and_then(|written| written.provider.as_deref()) {
+        page.entry(2, "provider", COLUMN, provider);
+    }
+    page.entry(2, "networks", COLUMN, &size(status));
+    page.entry(2, "requires", COLUMN, &requires(gateway));
+}
+
+/// How many networks, and whether that is all.
+pub(super) fn size(status: &GatewayStatus) -> String {
+    let Some(addresses) = &status.gateway.addresses else { return "known without its address".to_owned() };
+    let mut text = match addresses.networks.len() {
+        1 => "1 network".to_owned(),
+        count => format!("{count} networks"),
+    };
+    text.push_str(if status.sources.is_empty() { ", static" } else { ", kept fresh" });
+    if !addresses.complete {
+        text.push_str("; a source never answered, so other clients are unknown and deferred");
+    }
+    match addresses.live.len() {
+        0 => {}
+        1 => text.push_str("; 1 name is asked live"),
+        count => text.extend(["; ", &count.to_string(), " names are asked live"]),
+    }
+    text
+}
+
+fn requires(gateway: &Gateway) -> String {
+    let mut factors = Vec::new();
+    match gateway.require {
+        Require::Any => return "address or certificate".to_owned(),
+        Require::All { address, certificate, header } => {
+            factors.extend(address.then(|| "address".to_owned()));
+            factors.extend(certificate.then(|| {
+                let names: Vec<&str> = gateway.certificate.iter().map(CertificatePattern::as_str).collect();
+                format!("certificate of {}", names.join(" or "))
+            }));
+            let name = gateway.header.as_ref().map(|header| &*header.name).unwrap_or_default();
+            factors.extend(header.then(|| format!("header {name}")));
+        }
+    }
+    factors.join(" and ")
+}
+
+fn show_source(source: &SourceStatus, now: Stamp, page: &mut Page) {
+    let SourceStatus { name, networks, live, loaded, checked, due, trouble, validated, notes, held, .. } =
+        source;
+    page.entry_in(source_mood(source), 2, name, COLUMN, "");
+    let mut text = match loaded {
+        None => "never loaded".to_owned(),
+        Some(loaded) => {
+            let mut text = format!("{networks} networks, good {}", ago(now, *loaded));
+            if *validated {
+                text.push_str(", validated");
+            }
+            text
+        }
+    };
+    if let Some(checked) = checked.filter(|checked| Some(*checked) != *loaded) {
+        text.extend([", asked ", &ago(now, checked)]);
+    }
+    if let Some(due) = due {
+        text.extend([", next ", &until(now, *due)]);
+    }
+    page.entry(4, "", COLUMN, &text);
+    for name in live {
+        page.entry(4, "live", COLUMN, name.as_str());
+    }
+    if let Some(trouble) = trouble {
+        let text = format!("for {}: {}", span(now.since(trouble.since)), trouble.why);
+        page.entry_in(Mood::Bad, 4, "trouble", COLUMN, &text);
+    }
+    if let Some(held) = held {
+        page.entry_in(Mood::Doubtful, 4, "held", COLUMN, &held_text(held));
+    }
+    for note in notes {
+        page.entry(4, "note", COLUMN, note);
+    }
+}
+
+/// What a guard stopped, and what to do about it.
+pub(super) fn held_text(held: &Held) -> String {
+    let Held { change, had, has, gone, proposed: _ } = held;
+    let what = match change {
+        Change::Shrink => format!("{gone} of {had} would go"),
+        Change::Growth => format!("{had} would become {has}"),
+    };
+    format!("{what}; look with `gateways diff`, take it with `gateways refresh --force`")
+}
+
+fn source_mood(source: &SourceStatus) -> Mood {
+    if source.loaded.is_none() {
+        Mood::Bad
+    } else if source.trouble.is_some() || source.held.is_some() {
+        Mood::Doubtful
+    } else {
+        Mood::Good
+    }
+}
+
+fn worse(one: Mood, other: Mood) -> Mood {
+    let rank = |mood: Mood| match mood {
+        Mood::Plain | Mood::Heading | Mood::Good => 0,
+        Mood::Doubtful => 1,
+        Mood::Bad => 2,
+    };
+    if rank(other) > rank(one) { other } else { one }
+}
