@@ -33,7 +33,8 @@ pub fn recipient(policy: &Policy, session: &Session, recipient: &Recipient, answ
             candidates = left;
             // A stranger gets the same answer for every recipient, so that nobody can ask who exists.
             let goes_on = finding.verdict <= Verdict::Tag;
-            let mut findings = vec![finding];
+            let mut findings = Vec::with_capacity(2);
+            findings.push(finding);
             if goes_on {
                 findings.push(check_recipient(own, mailbox, domain));
                 if let Some(stranger) = stranger {
@@ -97,7 +98,7 @@ pub fn headers(
     // Gateways of different domains may have different clients in front; only the first of them was asked about.
     let asked = behind(policy, recipients, headers).map(|questions| questions.client);
     let decisions = looked_at(recipients).filter_map(|(decision, domain)| {
-        let mut findings = Vec::new();
+        let mut findings = Vec::with_capacity(3);
         let (gateway, finding) = source::settle(domain, &decision.candidates, headers);
         findings.extend(finding);
         check_loops(policy, domain, headers, &mut findings);
