@@ -46,8 +46,9 @@ impl House {
 
     fn configure(&self, gateways: &str) {
         let (state, dns, milter) = (self.dir.join("state"), self.dns.address(), self.milter);
+        let state = state.display();
         let toml = format!(
-            "state_dir = {state:?}\n[milter]\nlisten = [\"inet:{milter}\"]\n[dns]\nservers = [\"{dns}\"]\n{gateways}\n"
+            "state_dir = \"{state}\"\n[milter]\nlisten = [\"inet:{milter}\"]\n[dns]\nservers = [\"{dns}\"]\n{gateways}\n"
         );
         self.dir.write("postern.toml", &toml);
     }

@@ -27,6 +27,8 @@ wanted=(
     man-db:/usr/bin/man
     bsdutils:/usr/bin/script
     bind9-utils:/usr/bin/dnssec-signzone
+    nftables:/usr/sbin/nft
+    util-linux:/usr/bin/unshare
 )
 
 as_root() {
