@@ -44,7 +44,7 @@ pub(crate) struct Dialogue {
     pub(crate) client: IpAddr,
     pub(crate) tls: Option<Shows>,
     pub(crate) helo: &'static [u8],
-    pub(crate) before: &'static [&'static str],
+    pub(crate) before: Vec<String>,
     pub(crate) mails: Vec<Mail>,
 }
 
@@ -81,9 +81,16 @@ pub(crate) fn dialogue(name: impl Into<String>, client: &str) -> Dialogue {
         client,
         tls: None,
         helo: b"EHLO client.example",
-        before: &[],
+        before: Vec::new(),
         mails: Vec::new(),
     }
+}
+
+/// Begins a dialogue of a client with any address. A proxy that Postfix trusts tells it with XCLIENT.
+pub(crate) fn proxied(name: impl Into<String>, client: IpAddr) -> Dialogue {
+    let family = if client.is_ipv4() { "" } else { "IPV6:" };
+    let xclient = format!("XCLIENT NAME=[UNAVAILABLE] ADDR={family}{client}");
+    dialogue(name, "127.0.0.1").before(&[&xclient, "EHLO client.example"])
 }
 
 impl Dialogue {
@@ -105,8 +112,8 @@ impl Dialogue {
     }
 
     /// Says this after the greeting.
-    pub(crate) fn before(mut self, lines: &'static [&'static str]) -> Self {
-        self.before = lines;
+    pub(crate) fn before(mut self, lines: &[&str]) -> Self {
+        self.before = lines.iter().map(ToString::to_string).collect();
         self
     }
 

@@ -9,6 +9,7 @@ use crate::common::postern::{Endpoint, Postern};
 use crate::common::sink::Sink;
 use crate::common::smtp::Smtp;
 use crate::common::wait::{SOON, found_within};
+use crate::dialogue::proxied;
 use crate::mta::{Extra, Mta, Transport, fill};
 use crate::postfix::Postfix;
 use crate::sendmail::Sendmail;
@@ -85,6 +86,16 @@ impl House {
         let source: IpAddr = source.parse().expect("an address");
         let mut smtp = self.mta.session(source);
         smtp.command("EHLO client.example");
+        smtp
+    }
+
+    /// A session that has said EHLO, through a proxy that Postfix trusts: the client may have any address.
+    pub(crate) fn proxied(&self, client: IpAddr) -> Smtp {
+        let dialogue = proxied("", client);
+        let mut smtp = self.mta.session(dialogue.client);
+        for line in &dialogue.before {
+            smtp.command(line);
+        }
         smtp
     }
 

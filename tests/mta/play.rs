@@ -32,7 +32,7 @@ fn hold(house: &House, dialogue: &Dialogue, number: usize) -> Result<(), String>
         None => house.mta.session(dialogue.client),
     };
     smtp.command(dialogue.helo);
-    for line in dialogue.before {
+    for line in &dialogue.before {
         let reply = smtp.command(line);
         if !reply.is_ok() {
             wrong.push(format!("{line}: {reply}"));
