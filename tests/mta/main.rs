@@ -19,6 +19,7 @@ mod mta;
 mod plain;
 mod play;
 mod postfix;
+mod reputation;
 mod sendmail;
 mod special;
 mod spelling;
