@@ -16,6 +16,7 @@ mod house;
 mod life;
 mod message;
 mod mta;
+mod outage;
 mod plain;
 mod play;
 mod postfix;
