@@ -14,6 +14,8 @@ mod refresh;
 mod reload;
 #[path = "service/session.rs"]
 mod session;
+#[path = "service/shared.rs"]
+mod shared;
 #[path = "service/stop.rs"]
 mod stop;
 #[path = "service/systemd.rs"]
