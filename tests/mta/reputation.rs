@@ -177,11 +177,16 @@ fn mail_is_looked_at_behind_its_gateway_and_never_refused() {
         &[
             behind("a listed client on hold", holds, &[listed()]).held(&["ann@behind.example"], "listed"),
             behind("a listed client tagged", tags, &[listed()]).tags(&["listed"]),
-            behind("a listed client after a hop of the gateway's own", holds, &[received(tags), unlisted()]),
-            behind("a gateway's own hop, then a listed client", tags, &[received("203.0.113.18"), listed()])
-                .tags(&["listed"]),
+            behind(
+                "a hop of the gateway's own, then a listed client",
+                holds,
+                &[received("203.0.113.10"), listed()],
+            )
+            .held(&["ann@behind.example"], "listed"),
+            behind("the same to be tagged", tags, &[received("203.0.113.18"), listed()]).tags(&["listed"]),
             behind("a client that is not listed", holds, &[unlisted()]),
             behind("what a client has written below", holds, &[unlisted(), listed()]),
+            behind("another gateway in front of this one", holds, &[received(tags), listed()]),
             behind("no line at all", holds, &[]),
             behind("a line that cannot be read", tags, &["Received: somehow".to_owned()]),
             client("a gateway that is not looked behind", GATEWAY)
