@@ -92,8 +92,8 @@ fn configured(dns: &NameServer) -> TestDir {
             .unwrap();
     }
     dir.write("postern.toml", &config);
-    let staff: String = (0..DOMAINS).map(|number| format!("ann@d{number}.example\n")).collect();
-    dir.write("staff.txt", &staff);
+    let staff: Vec<_> = (0..DOMAINS).map(|number| format!("ann@d{number}.example")).collect();
+    dir.write("staff.txt", &staff.join("\n"));
     dir
 }
 
