@@ -3,7 +3,7 @@
 
 use super::assemble::{self, Assembled};
 use super::outside::Watch;
-use super::run::{Service, make_room};
+use super::run::{Service, is_urgent, make_room};
 use crate::config::Config;
 use crate::gateways::{Plan, Snapshots};
 use crate::policy::Policy;
@@ -36,7 +36,8 @@ pub(super) async fn read_anew(path: &Path) -> Option<New> {
     let assembled = assembled
         .inspect_err(|error| tracing::error!(%error, "reload failed; the old configuration stays in force"))
         .ok();
-    for problem in assembled.iter().flat_map(|assembled| &assembled.problems) {
+    let problems = assembled.iter().flat_map(|assembled| &assembled.problems);
+    for problem in problems.filter(|problem| is_urgent(problem)) {
         tracing::warn!(problem = %problem, "configuration");
     }
     let failed = assembled.is_none();

@@ -10,7 +10,7 @@ use super::log::{self, Log};
 use super::outside::Watch;
 use super::pid_file::PidFile;
 use super::reload::{New, change, read_anew};
-use crate::config::{Config, Listen};
+use crate::config::{Config, Listen, Problem, Severity};
 use crate::gate::{Event, Gate, Judge};
 use crate::listen::{Admission, BoundSocket, Drain, Draining, Inherited, Peer, Socket, Stream, accept_loop};
 use crate::milter;
@@ -42,7 +42,8 @@ pub(super) fn run(config: &Path, format: log::Format, threshold: log::Threshold)
         };
         Ok((runtime, signals))
     });
-    let assembled = assemble::assemble(config);
+    let mut assembled = assemble::assemble(config);
+    assembled.problems.retain(is_urgent);
     super::print_problems(&assembled.problems);
     let Some(new) = New::of(assembled) else {
         return ExitCode::from(super::FAILED);
@@ -59,6 +60,14 @@ pub(super) fn run(config: &Path, format: log::Format, threshold: log::Threshold)
             super::output::complain(&format!("postern: {error}\n"));
             ExitCode::from(super::FAILED)
         }
+    }
+}
+
+/// Whether somebody should look; notes are for `postern check`, and there may be one for each of many domains.
+pub(super) fn is_urgent(problem: &Problem) -> bool {
+    match problem.severity {
+        Severity::Error | Severity::Warning => true,
+        Severity::Note => false,
     }
 }
 
