@@ -63,6 +63,8 @@ pub enum ResolverError {
 pub struct Resolver {
     resolver: TokioResolver,
     turns: Arc<Semaphore>,
+    /// The servers, and whether answers are validated.
+    asks: (Arc<[SocketAddr]>, bool),
 }
 
 impl Resolver {
@@ -85,6 +87,7 @@ impl Resolver {
         } else {
             servers.iter().map(name_server).collect()
         };
+        let asked = servers.iter().map(address).collect();
         let config = ResolverConfig::from_name_servers(servers);
         let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         let options = builder.options_mut();
@@ -99,7 +102,12 @@ impl Resolver {
             builder = builder.with_trust_anchor(Arc::new(anchors));
         }
         let resolver = builder.build().map_err(ResolverError::Build)?;
-        Ok(Self { resolver, turns: Arc::new(Semaphore::new(AT_ONCE)) })
+        Ok(Self { resolver, turns: Arc::new(Semaphore::new(AT_ONCE)), asks: (asked, *dnssec) })
+    }
+
+    /// Whether another asks the same servers and validates alike.
+    pub fn asks_like(&self, other: &Self) -> bool {
+        self.asks == other.asks
     }
 
     /// Asks one question and takes from the answer what `pick` takes from a record's data.
@@ -180,6 +188,10 @@ fn name_server(address: &SocketAddr) -> NameServerConfig {
         connection.port = address.port();
     }
     server
+}
+
+fn address(server: &NameServerConfig) -> SocketAddr {
+    SocketAddr::new(server.ip, server.connections.first().map_or(0, |connection| connection.port))
 }
 
 /// The name as DNS has it, octet by octet: no escapes, no IDNA, no search list.
