@@ -250,10 +250,10 @@ fn check_asks_the_network_unless_told_not_to() {
 }
 
 /// One zone in order, and one that refuses us.
-const ZONES: &str = r#"
+const ZONES: &str = r"
 2.0.0.127.bl.example      0 IN A 127.0.0.2
 *.refusing.example        0 IN A 127.255.255.254
-"#;
+";
 
 const REPUTATION: &str = r#"
 [reputation]

@@ -38,8 +38,8 @@ pub(super) struct Status {
 /// How one DNSBL is.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) struct Zone {
-    /// The zone.
-    pub(super) zone: String,
+    /// Its domain name.
+    pub(super) name: String,
     /// What a listing counts.
     pub(super) weight: u32,
     /// `untested`, `in-use` or `off`.
@@ -70,7 +70,7 @@ impl From<&ZoneStatus> for Zone {
             ZoneState::InUse { .. } => (State::InUse, None),
             ZoneState::Off(fault) => (State::Off, Some(fault.advice().to_owned())),
         };
-        Self { zone: (**zone).to_owned(), weight: *weight, state, text, advice }
+        Self { name: (**zone).to_owned(), weight: *weight, state, text, advice }
     }
 }
 

@@ -61,7 +61,7 @@ pub enum ResolverError {
 /// Asks name servers. A clone shares everything, answers too.
 #[derive(Clone, Debug)]
 pub struct Resolver {
-    resolver: TokioResolver,
+    hickory: TokioResolver,
     turns: Arc<Semaphore>,
     /// The servers, and whether answers are validated.
     asks: (Arc<[SocketAddr]>, bool),
@@ -101,8 +101,8 @@ impl Resolver {
         if let Some(anchors) = anchors {
             builder = builder.with_trust_anchor(Arc::new(anchors));
         }
-        let resolver = builder.build().map_err(ResolverError::Build)?;
-        Ok(Self { resolver, turns: Arc::new(Semaphore::new(AT_ONCE)), asks: (asked, *dnssec) })
+        let hickory = builder.build().map_err(ResolverError::Build)?;
+        Ok(Self { hickory, turns: Arc::new(Semaphore::new(AT_ONCE)), asks: (asked, *dnssec) })
     }
 
     /// Whether another asks the same servers and validates alike.
@@ -120,7 +120,7 @@ impl Resolver {
         let failed = |why: &str| DnsError { name: name.to_owned(), why: why.to_owned() };
         let asked = absolute(name).ok_or_else(|| failed("not a name that DNS could have"))?;
         let _turn = self.turns.acquire().await.map_err(|_| failed("shutting down"))?;
-        match timeout(DEADLINE, self.resolver.lookup(asked.clone(), kind)).await {
+        match timeout(DEADLINE, self.hickory.lookup(asked.clone(), kind)).await {
             Err(_) => Err(failed("no answer in time")),
             Ok(Ok(lookup)) => {
                 let chain = lookup.answers().iter().filter(|record| counts(record, kind));

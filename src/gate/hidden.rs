@@ -314,10 +314,7 @@ const NONE: u64 = 0;
 fn mark(address: IpAddr) -> u64 {
     let number = match address {
         IpAddr::V4(v4) => u64::from(v4.to_bits()),
-        IpAddr::V6(v6) => {
-            let [high, low] = [v6.to_bits() >> 64, v6.to_bits()].map(|part| part as u64);
-            high.rotate_left(23) ^ low
-        }
+        IpAddr::V6(v6) => v6.segments().iter().fold(0, |sum, part| sum * 31 + u64::from(*part)),
     };
     number | 1 << 63
 }

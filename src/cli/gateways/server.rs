@@ -58,15 +58,15 @@ fn show_zones(zones: &[Zone], page: &mut Page) {
         return;
     }
     page.entry(2, "dnsbl", COLUMN, &format!("{in_use} of {} in use", zones.len()));
-    for Zone { zone, weight: _, state, text, advice } in zones {
+    for Zone { name, weight: _, state, text, advice } in zones {
         let mood = match state {
             State::InUse => continue,
             State::Untested => Mood::Doubtful,
             State::Off => Mood::Bad,
         };
         let text = match advice {
-            Some(advice) => format!("{zone} {text}, so that it counts nothing; {advice}"),
-            None => format!("{zone} {text}"),
+            Some(advice) => format!("{name} {text}, so that it counts nothing; {advice}"),
+            None => format!("{name} {text}"),
         };
         page.entry_in(mood, 4, "", COLUMN, &text);
     }
