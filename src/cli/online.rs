@@ -1,23 +1,34 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! The part of `postern check` that asks the network: does every source of a gateway answer, and can its answer be used?
+//! The part of `postern check` that asks the network: does every source of a gateway answer, and can its answer be used? Is
+//! every DNSBL in order?
 //!
 //! A name that does not exist is an error, because it can only be a slip of the pen or a provider's that is gone; a server
-//! that gives no answer now is a warning, because the service copes with that.
+//! that gives no answer now is a warning, because the service copes with that. It copes with a DNSBL that is out of order,
+//! too, so that this is a warning.
 
 use super::gateways::{asker, diff};
-use crate::config::{AddressSource, Config, Place, Problem, Problems};
+use crate::config::{self, AddressSource, Config, Place, Problem, Problems};
+use crate::dns::Resolver;
 use crate::gateways::{Fetched, Plan, SourceError, label};
+use crate::reputation::{Reputation, ZoneState, ZoneStatus};
+use std::io;
+use std::sync::Arc;
 use tokio::runtime;
 
-/// Asks every source once and says what is wrong.
-pub(super) fn check(config: &Config, plan: &Plan, problems: &mut Problems) -> std::io::Result<()> {
+/// Asks every source and every DNSBL once and says what is wrong.
+pub(super) fn check(config: &Config, plan: &Plan, problems: &mut Problems) -> io::Result<()> {
     let sources: Vec<AddressSource> = plan.sources().keys().cloned().collect();
-    if sources.is_empty() {
+    if sources.is_empty() && config.reputation.zones.is_empty() {
         return Ok(());
     }
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    let answers =
-        runtime.block_on(async { Ok::<_, std::io::Error>(diff::ask(&asker(config)?, sources).await) })?;
+    let (answers, zones) = runtime.block_on(async {
+        let asker = asker(config)?;
+        let resolver = Resolver::new(&config.dns).map_err(io::Error::other)?;
+        let reputation = Reputation::new(Arc::new(resolver), &config.reputation);
+        let (answers, ()) = tokio::join!(diff::ask(&asker, sources), reputation.test());
+        Ok::<_, io::Error>((answers, reputation.status()))
+    })?;
     for (source, answer) in answers {
         let used_by = plan.sources().get(&source).and_then(|shared| shared.gateways.first());
         let Some(gateway) = used_by.and_then(|place| config.gateways.get(*place)) else { continue };
@@ -25,8 +36,23 @@ pub(super) fn check(config: &Config, plan: &Plan, problems: &mut Problems) -> st
             problems.push(problem);
         }
     }
+    for (written, found) in config.reputation.zones.iter().zip(zones) {
+        if let Some(problem) = problem_of(written, &found) {
+            problems.push(problem);
+        }
+    }
     problems.sort();
     Ok(())
+}
+
+fn problem_of(written: &config::DnsblZone, found: &ZoneStatus) -> Option<Problem> {
+    match &found.state {
+        ZoneState::Untested | ZoneState::InUse { .. } => None,
+        ZoneState::Off(fault) => {
+            let what = format!("DNSBL `{}` {fault}: it counts nothing until it is in order", found.zone);
+            Some(Problem::warning(written.place.clone()?, what).help(fault.advice()))
+        }
+    }
 }
 
 fn problems_of(source: &AddressSource, answer: &Result<Fetched, SourceError>, place: &Place) -> Vec<Problem> {

@@ -7,7 +7,7 @@
 use super::decide::{failing, passing, unknown};
 use super::factor::Shown;
 use super::{Answer, Answers, Check, DomainPolicy, Finding, Gateway, LiveName, Policy, Reason, Rule, Source};
-use crate::mail::{Client, HeaderFacts};
+use crate::mail::{Client, HeaderFacts, is_private};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -50,7 +50,8 @@ impl Stranger {
     }
 
     fn new(client: &Client, answers: &Answers) -> Self {
-        Self { address: client.address.filter(|_| !answers.hidden) }
+        // A private one is never asked about, whoever hides behind it, and has to stay known for that.
+        Self { address: client.address.filter(|address| !answers.hidden || is_private(*address)) }
     }
 }
 

@@ -100,7 +100,7 @@ fn scene(zones: &[&str]) -> (Arc<Fake>, Arc<Reputation<Fake>>) {
     }
     let zones = (1..)
         .zip(zones)
-        .map(|(weight, zone)| DnsblZone { zone: Domain::parse(zone).unwrap(), weight })
+        .map(|(weight, zone)| DnsblZone { zone: Domain::parse(zone).unwrap(), weight, place: None })
         .collect();
     let config = config::Reputation { zones, threshold: 1, ..config::Reputation::default() };
     (Arc::clone(&fake), Arc::new(Reputation::new(fake, &config)))

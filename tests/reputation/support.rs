@@ -16,8 +16,11 @@ use crate::common::name_server::NameServer;
 /// Asks these zones, each with its weight.
 pub(crate) fn reputation(server: &NameServer, zones: &[(&str, u32)]) -> Reputation<Resolver> {
     let dns = config::Dns { servers: vec![server.address()], dnssec: false };
-    let zones =
-        zones.iter().map(|(zone, weight)| DnsblZone { zone: Domain::parse(zone).unwrap(), weight: *weight });
+    let zones = zones.iter().map(|(zone, weight)| DnsblZone {
+        zone: Domain::parse(zone).unwrap(),
+        weight: *weight,
+        place: None,
+    });
     let config = config::Reputation { zones: zones.collect(), threshold: 1, ..config::Reputation::default() };
     Reputation::new(Arc::new(Resolver::new(&dns).unwrap()), &config)
 }
