@@ -203,7 +203,9 @@ fn private_clients_have_no_reputation() {
                 let input = format!("{address} {reverse:?} {threshold}");
                 assert_eq!(questions(&policy, &session, &rcpt, &Answers::default()), None, "{input}");
                 let bad = Answers { reverse: Some(ReverseName::Missing), ..Answers::default() };
-                for answers in [Answers::default(), bad] {
+                // Whoever hides behind it: mail to a domain that is its own first hop goes on, and the log is loud.
+                let hidden = Answers { hidden: true, ..Answers::default() };
+                for answers in [Answers::default(), bad, hidden] {
                     let decision = super::super::recipient(&policy, &session, &rcpt, &answers);
                     assert_eq!(
                         (decision.reason, decision.applied),
