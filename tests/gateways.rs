@@ -94,7 +94,11 @@ gateways = ["tmes"]
 #[test]
 fn from_never_loaded_to_fresh_without_a_server() {
     let mut house = House::new(TMES);
-    house.says("gateways", 0, &["tmes", "spf spf.example", "never loaded", "a source never answered"]);
+    house.says(
+        "gateways",
+        0,
+        &["tmes", "spf spf.example", "never loaded", "a source never answered", "1 network, kept fresh"],
+    );
     // A client in a static network is known; any other may be the gateway's.
     house.says("gateways test tmes 192.0.2.200", 0, &["source     yes", "192.0.2.128/25"]);
     house.says("gateways test tmes 203.0.113.7", 1, &["source     unknown"]);
@@ -102,7 +106,7 @@ fn from_never_loaded_to_fresh_without_a_server() {
 
     house.says("gateways diff tmes", 0, &["+ 198.51.100.0/24", "+ 203.0.113.7/32", "a:host.example"]);
     house.says("gateways", 0, &["never loaded"]);
-    house.says("gateways refresh", 0, &["spf spf.example", "4 entries, 0 before"]);
+    house.says("gateways refresh", 0, &["spf spf.example", "4 networks, for the first time"]);
     house.says("gateways", 0, &["4 networks, good"]);
     house.says("gateways test tmes 203.0.113.7", 0, &["source     yes", "203.0.113.7/32"]);
     house.says("gateways test tmes 203.0.113.8", 1, &["source     no"]);
@@ -113,7 +117,7 @@ fn from_never_loaded_to_fresh_without_a_server() {
     // Something comes and something goes.
     house.dns.restart(&[Zone::new(".", SECOND)]);
     house.says("gateways diff tmes", 0, &["+ 203.0.113.64/26", "- 198.51.100.0/24", "stays for 3 d"]);
-    house.says("gateways refresh tmes", 0, &["5 entries, 4 before"]);
+    house.says("gateways refresh tmes", 0, &["5 networks; 4 networks before"]);
     house.says("gateways show tmes", 0, &["198.51.100.0/24", "still used", "configuration"]);
     house.says("gateways test tmes 198.51.100.9", 0, &["source     yes"]);
 
@@ -126,9 +130,17 @@ fn from_never_loaded_to_fresh_without_a_server() {
 }
 
 #[test]
+fn a_refresh_that_cannot_be_kept_is_none() {
+    let house = House::new(TMES);
+    std::fs::create_dir(house.dir.join("state")).unwrap();
+    house.dir.write("state/gateways", "no directory");
+    house.says("gateways refresh", 2, &["cannot be kept", "Not a directory"]);
+}
+
+#[test]
 fn a_change_that_is_too_large_waits_for_an_administrator() {
     let mut house = House::new(&TMES.replace("max_shrink = 60", "max_shrink = 30"));
-    house.says("gateways refresh", 0, &["4 entries"]);
+    house.says("gateways refresh", 0, &["4 networks"]);
     house.dns.restart(&[Zone::new(".", SECOND)]);
     house.says("gateways diff tmes", 0, &["+ 203.0.113.64/26", "held", "1 of 4 would go"]);
     house.says("gateways refresh", 1, &["too many at once"]);

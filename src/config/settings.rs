@@ -111,6 +111,8 @@ pub struct DnsblZone {
     pub zone: DomainName,
     /// What a listing counts, from 1.
     pub weight: u32,
+    /// Where it stands.
+    pub place: Place,
 }
 
 /// Who may hand us mail.

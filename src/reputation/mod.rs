@@ -88,7 +88,7 @@ impl<D: Dns> Reputation<D> {
         let config::Reputation { zones, threshold: _, reverse: _ } = config;
         let zones: Vec<_> = zones
             .iter()
-            .map(|config::DnsblZone { zone, weight }| Zone::new(zone.as_str().into(), *weight))
+            .map(|config::DnsblZone { zone, weight, place: _ }| Zone::new(zone.as_str().into(), *weight))
             .collect();
         let permits = Semaphore::new(UNDER_WAY * (zones.len() + 1));
         let (said, names) = (Kept::new(LISTINGS_KEPT), Kept::new(NAMES_KEPT));

@@ -39,6 +39,16 @@ pub(super) fn gateways(path: &Path, options: GatewaysOptions) -> io::Result<Exit
     let GatewaysOptions { what, json } = options;
     match what {
         None => list::list(&open(path)?, json),
+        Some(what) if json => {
+            let what = match what {
+                Gateways::Show { .. } => "show",
+                Gateways::Test { .. } => "test",
+                Gateways::Diff { .. } => "diff",
+                Gateways::Refresh { .. } => "refresh",
+                Gateways::Providers { .. } => "providers",
+            };
+            Err(io::Error::other(format!("--json before `{what}` is for the list of all gateways")))
+        }
         Some(Gateways::Show { name, format, split, ipv4, json }) => {
             let shape = export::Shape { split, ipv4_only: ipv4 };
             show::show(&open(path)?, &name, format, shape, json)
