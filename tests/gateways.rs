@@ -106,6 +106,8 @@ fn from_never_loaded_to_fresh_without_a_server() {
 
     house.says("gateways diff tmes", 0, &["+ 198.51.100.0/24", "+ 203.0.113.7/32", "a:host.example"]);
     house.says("gateways", 0, &["never loaded"]);
+    house.says("gateways test tmes 203.0.113.7", 1, &["never loaded", "spf spf.example: not asked yet"]);
+    house.says("gateways --json test tmes 203.0.113.7", 2, &["--json before `test`"]);
     house.says("gateways refresh", 0, &["spf spf.example", "4 networks, for the first time"]);
     house.says("gateways", 0, &["4 networks, good"]);
     house.says("gateways test tmes 203.0.113.7", 0, &["source     yes", "203.0.113.7/32"]);
@@ -162,7 +164,7 @@ fn a_running_server_refreshes_when_it_is_told() {
     // The answers that the server keeps itself are asked for again once they are too old; a new one is not there yet.
     house.says("gateways refresh tmes", 0, &["spf spf.example"]);
     server.logged(log, "told to refresh");
-    house.says("gateways refresh nobody", 2, &["there is no gateway `nobody`; known: tmes"]);
+    house.says("gateways refresh nobody", 2, &["there is no gateway `nobody`; defined: tmes"]);
     assert!(server.stop().success());
     // A number that a killed server left behind is nobody's.
     house.dir.write("state/postern.pid", "1\n");
@@ -254,6 +256,13 @@ fn check_asks_the_network_unless_told_not_to() {
     house.configure(&TMES.replace("spf.example", "slip.example"));
     house.says("check", 1, &["error:", "spf slip.example", "cannot be used"]);
     house.says("check --offline", 0, &["can be used"]);
+    house.configure("[reputation]\ndnsbl = [\"bl.example\"]\n[domain.\"example.com\"]\ngateways = \"any\"");
+    house.says(
+        "check",
+        0,
+        &["warning:", "`bl.example` does not list 127.0.0.2", "switched off", "can be used"],
+    );
+    house.configure(TMES);
     house.dns.kill();
     house.says("check", 0, &["warning:", "no answer", "can be used"]);
 }
@@ -271,4 +280,8 @@ fn providers_are_listed_and_found_by_their_mail_hosts() {
     house.says("gateways providers --mx mx.eu.mailmarshal.cloud", 0, &["provider = \"mailmarshal/eu\""]);
     house.says("gateways providers --mx mail.example.com", 1, &["no provider"]);
     assert!(house.json("gateways providers --json").as_array().unwrap().len() > 15);
+    // The list is for those who are still writing their file.
+    house.configure("[gateway.slip]\nprovider = \"mailmarshall/eu\"");
+    house.says("gateways", 2, &["there is no provider `mailmarshall`"]);
+    house.says("gateways providers", 0, &["mailmarshal/eu"]);
 }

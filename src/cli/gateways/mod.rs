@@ -16,7 +16,7 @@ mod span;
 
 use super::arguments::{Gateways, GatewaysOptions};
 use super::output;
-use crate::config::{self, Config, Problems, Providers};
+use crate::config::{self, Config, Problems, Providers, ReadError};
 use crate::dns::Resolver;
 use crate::gateways::{Archive, Asker, GatewayStatus, Plan, Snapshots, Stamp, status};
 use std::io;
@@ -69,7 +69,7 @@ pub(super) fn gateways(path: &Path, options: GatewaysOptions) -> io::Result<Exit
             })
         }
         Some(Gateways::Providers { name, mx, json }) => {
-            let known = known_providers(path)?;
+            let known = known_providers(path);
             match mx {
                 Some(host) => providers::suggest(&known, &host),
                 None => providers::providers(&known, name.as_deref(), json),
@@ -78,9 +78,20 @@ pub(super) fn gateways(path: &Path, options: GatewaysOptions) -> io::Result<Exit
     }
 }
 
-/// Those that the configuration adds, too; without a configuration, those that are built in.
-fn known_providers(path: &Path) -> io::Result<Providers> {
-    if path.exists() { Ok(open(path)?.config.providers) } else { Ok(Providers::built_in()) }
+/// Those that the configuration adds, too, whatever else is wrong with it: the list is read by those who are still writing
+/// theirs. Without a configuration, those that are built in.
+fn known_providers(path: &Path) -> Providers {
+    match config::read(path, &mut Problems::default()) {
+        Ok(Some(config)) => config.providers,
+        Err(ReadError::Missing) => Providers::built_in(),
+        Ok(None) | Err(_) => {
+            output::complain(&format!(
+                "postern: {} cannot be read; these are the providers that are built in\n",
+                path.display()
+            ));
+            Providers::built_in()
+        }
+    }
 }
 
 fn runtime() -> io::Result<Runtime> {
@@ -129,8 +140,8 @@ impl Opened {
         let mut all = self.status();
         let Some(at) = all.iter().position(|status| *status.gateway.name == *name) else {
             let names: Vec<&str> = all.iter().map(|status| &*status.gateway.name).collect();
-            let known = if names.is_empty() { "there is none".to_owned() } else { names.join(", ") };
-            return Err(io::Error::other(format!("there is no gateway `{name}`; known: {known}")));
+            let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            return Err(io::Error::other(format!("there is no gateway `{name}`; defined: {known}")));
         };
         Ok(all.swap_remove(at))
     }
