@@ -113,7 +113,7 @@ fn open(path: &Path) -> io::Result<Opened> {
     });
     problems.sort();
     let Some((config, plan)) = read.filter(|_| !problems.has_errors()) else {
-        super::print_problems(&problems);
+        super::print_errors(problems);
         return Err(io::Error::other(format!("{} cannot be used", path.display())));
     };
     let archive = Archive::new(&config.state_dir);
