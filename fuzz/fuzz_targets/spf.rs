@@ -43,7 +43,12 @@ impl Zone {
             return Err(DnsError { name, why: "no answer".into() });
         }
         let found = of_name().filter_map(|(_, data)| read(data)).collect();
-        Ok(Records { found, exists: of_name().next().is_some(), ttl: Duration::from_secs(300), validated: false })
+        Ok(Records {
+            found,
+            exists: of_name().next().is_some(),
+            ttl: Duration::from_secs(300),
+            validated: false,
+        })
     }
 }
 
@@ -91,8 +96,10 @@ fuzz_target!(|data: &[u8]| {
         if !published.live.is_empty() {
             return;
         }
-        let (live, name) = (Live::new(Arc::clone(&zone), "mx.example"), LiveName::new(name));
-        let holds = |client: IpAddr| networks.iter().any(|network| network.contains(client));
+        let (live, name) = (Live::new(Arc::clone(&zone), "mx.example"), LiveName::new(name.as_str()));
+        let holds = |client: IpAddr| {
+            networks.iter().any(|network| (network.first()..=network.last()).contains(&client))
+        };
         for network in networks.iter().take(SAMPLES) {
             for client in [network.first(), network.last(), beyond(network.last())] {
                 zone.asked.store(0, Ordering::Relaxed);

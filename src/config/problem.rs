@@ -200,7 +200,7 @@ impl Problems {
     }
 
     /// Keeps those that `wanted` names.
-    pub(crate) fn retain(&mut self, wanted: impl FnMut(&Problem) -> bool) {
+    pub fn retain(&mut self, wanted: impl FnMut(&Problem) -> bool) {
         self.list.retain(wanted);
     }
 
