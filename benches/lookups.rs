@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! What a decision costs: the network of a client, the entry of a recipient, and the whole of `decide`.
+//! What a decision costs: the network of a client, the entry of a recipient, the whole of `decide`, and what is noted.
 //!
 //! `cargo bench --bench lookups`. Addresses and networks are made by a fixed rule, so that runs compare; those asked for
 //! are drawn all over the set, because a set that is always asked for the same entry answers from the cache.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)] // A benchmark that fails here says so.
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use postern::gate::Hidden;
 use postern::mail::{
     Client, Domain, DomainPattern, DomainTable, HeaderFacts, Mailbox, MailboxSet, MailboxSetBuilder, Network,
-    NetworkSet, Recipient, Session,
+    NetworkSet, Recipient, ReversePath, Session,
 };
 use postern::policy::{
     self, Answers, Directory, DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, Policy, Replies,
@@ -163,5 +164,25 @@ fn decide(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, lookup_networks, lookup_recipients, decide);
+/// What it costs to notice whether clients hide behind one address, once for each message.
+fn notice(c: &mut Criterion) {
+    let senders: Vec<ReversePath> =
+        (0..4096).map(|n| ReversePath::parse(format!("<eve@sender{n}.example>").as_bytes())).collect();
+    let (_, many) = networks(10_000);
+    let mut group = c.benchmark_group("notice");
+    for (name, clients) in [
+        ("many clients", many),
+        ("one public gateway", vec!["203.0.113.9".parse().unwrap()]),
+        ("one private gateway", vec!["172.17.0.1".parse().unwrap()]),
+    ] {
+        let hidden = Hidden::default();
+        let (mut who, mut whose) = (clients.iter().cycle(), senders.iter().cycle());
+        group.bench_function(name, |b| {
+            b.iter(|| hidden.note(*who.next().unwrap(), Some(b"mx.gateway.example"), whose.next()));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, lookup_networks, lookup_recipients, decide, notice);
 criterion_main!(benches);

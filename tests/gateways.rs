@@ -9,6 +9,7 @@ use common::address::own_port;
 use common::dir::TestDir;
 use common::name_server::{NameServer, Zone};
 use common::postern::{Endpoint, Postern};
+use common::wait::{SOON, wait_until};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
@@ -206,7 +207,9 @@ fn lists_for_others_to_read() {
         described[0]["origins"].as_array().unwrap().iter().map(|o| o["via"].as_str().unwrap()).collect();
     assert_eq!(vias, ["spf.example > ip4:192.0.2.0/24"], "{described}");
     let all = house.json("gateways --json");
-    assert_eq!((&all[0]["name"], &all[0]["complete"]), (&"tmes".into(), &true.into()), "{all}");
+    let first = &all["gateways"][0];
+    assert_eq!((&first["name"], &first["complete"]), (&"tmes".into(), &true.into()), "{all}");
+    assert!(all["server"].is_null(), "{all}");
     assert_eq!(house.json("gateways show tmes --json")["networks"].as_array().unwrap().len(), 5);
 }
 
@@ -260,11 +263,103 @@ fn check_asks_the_network_unless_told_not_to() {
     house.says(
         "check",
         0,
-        &["warning:", "`bl.example` does not list 127.0.0.2", "switched off", "can be used"],
+        &["warning:", "`bl.example` does not list 127.0.0.2", "it counts nothing", "can be used"],
     );
     house.configure(TMES);
     house.dns.kill();
     house.says("check", 0, &["warning:", "no answer", "can be used"]);
+}
+
+/// One zone in order, and one that refuses us.
+const ZONES: &str = r"
+2.0.0.127.bl.example      0 IN A 127.0.0.2
+*.refusing.example        0 IN A 127.255.255.254
+";
+
+const REPUTATION: &str = r#"
+[reputation]
+dnsbl = ["bl.example", "refusing.example"]
+[gateway.bridge]
+networks = ["172.17.0.1"]
+[domain."example.com"]
+mode = "enforce"
+gateways = ["bridge"]
+[domain."example.net"]
+gateways = "any"
+"#;
+
+#[test]
+fn check_tests_block_lists() {
+    let mut house = House::new(REPUTATION);
+    house.dns.restart(&[Zone::new(".", ZONES)]);
+    let said = house.says(
+        "check",
+        0,
+        &["warning:", "`refusing.example`", "127.255.255.254", "public one", "can be used"],
+    );
+    assert!(!said.contains("`bl.example`"), "{said}");
+    assert!(!house.says("check --offline", 0, &[]).contains("DNSBL"));
+    house.dns.kill();
+    house.says(
+        "check",
+        0,
+        &["DNSBL `bl.example` does not answer", "DNSBL `refusing.example` does not answer"],
+    );
+}
+
+/// What becomes of a recipient behind a gateway, for a client of this name.
+fn rcpt(milter: SocketAddr, client: &str, helo: &str, sender: &str) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_postern"))
+        .args(["try", "--rcpt", "ann@example.com", "--client", client, "--helo", helo, "--mail", sender])
+        .args(["--live", &format!("inet:{milter}")])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn a_server_tells_how_it_is() {
+    let mut house = House::new(REPUTATION);
+    house.dns.restart(&[Zone::new(".", ZONES)]);
+    let said = house.says("gateways", 0, &["bridge"]);
+    assert!(!said.contains("server"), "{said}");
+    let server = Postern::start(house.dir.path(), &[Endpoint::Inet(house.milter)]);
+    let tells = |what: &[&str]| {
+        wait_until(&format!("{what:?}"), SOON, || {
+            let said = house.run("gateways").1;
+            // Texts are wrapped.
+            let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+            what.iter().all(|part| said.contains(part))
+        });
+    };
+    tells(&["server process", "dnssec off", "1 of 2 in use", "refusing.example switched off", "public one"]);
+    for n in 0..8 {
+        let (code, said) = rcpt(
+            house.milter,
+            "172.17.0.1",
+            &format!("mx.helo{n}.example"),
+            &format!("eve@sender{n}.example"),
+        );
+        assert_eq!(code, i32::from(n == 7), "{n}: {said}");
+    }
+    tells(&["HIDDEN 172.17.0.1: many unrelated clients", "accept_private = true"]);
+    let server_json = &house.json("gateways --json")["server"];
+    assert_eq!(
+        (&server_json["hidden"][0], &server_json["zones"][1]["state"], &server_json["dnssec"]),
+        (&"172.17.0.1".into(), &"off".into(), &false.into()),
+        "{server_json}"
+    );
+    // All in order again.
+    house.configure(&REPUTATION.replace(", \"refusing.example\"", ""));
+    server.reload();
+    tells(&["1, all in use"]);
+    let kept = std::fs::read(house.dir.join("state/status.json")).unwrap();
+    assert!(server.stop().success());
+    assert!(!house.dir.join("state/status.json").exists());
+    // What a killed server left behind is nobody's.
+    house.dir.write("state/status.json", std::str::from_utf8(&kept).unwrap());
+    assert!(house.json("gateways --json")["server"].is_null());
 }
 
 #[test]

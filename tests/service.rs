@@ -2,6 +2,8 @@
 //! `postern run` as a process: signals, reloads, limits, systemd's protocols, the log.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)] // A test that fails here says so.
 
+#[path = "service/asking.rs"]
+mod asking;
 #[path = "common/mod.rs"]
 mod common;
 #[path = "service/limits.rs"]

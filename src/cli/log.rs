@@ -3,6 +3,9 @@
 //!
 //! Events are handed to a thread of their own over a bounded queue, so that a slow disk or a full pipe never holds up
 //! a message; when the queue is full, lines are dropped and counted.
+//!
+//! What libraries log says nothing that an administrator could use and that Postern does not say in its own words, and
+//! may hold whole packets: it is shown at `debug`, from its warnings on, and at `trace`, all of it.
 
 use super::log_queue::{Queue, Writer as QueueWriter};
 use super::log_text::TextFields;
@@ -13,10 +16,12 @@ use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Octets of text written at once.
 const BUFFER: usize = 64 << 10;
@@ -66,6 +71,18 @@ impl From<Threshold> for LevelFilter {
     }
 }
 
+impl Threshold {
+    /// Which events of Postern and of the libraries in it are written.
+    fn targets(self) -> Targets {
+        let others = match self {
+            Self::Error | Self::Warn | Self::Info => LevelFilter::OFF,
+            Self::Debug => LevelFilter::WARN,
+            Self::Trace => LevelFilter::TRACE,
+        };
+        Targets::new().with_target("postern", self).with_default(others)
+    }
+}
+
 /// Keeps the log going; what waits is written when it is dropped.
 #[derive(Debug)]
 pub struct Log {
@@ -101,13 +118,16 @@ pub fn begin(format: Format, threshold: Threshold) -> io::Result<Log> {
     let builder = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::from(threshold))
         .with_writer(move || for_events.clone());
+    let targets = threshold.targets();
     match format {
-        Format::Journal => builder.event_format(JournalEntry).init(),
+        Format::Journal => builder.event_format(JournalEntry).finish().with(targets).init(),
         Format::Json => {
-            builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
+            let builder = builder.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            builder.finish().with(targets).init();
         }
         Format::Auto | Format::Text => {
-            builder.with_ansi(output::colour(&io::stderr())).fmt_fields(TextFields).init();
+            let builder = builder.with_ansi(output::colour(&io::stderr())).fmt_fields(TextFields);
+            builder.finish().with(targets).init();
         }
     }
     Ok(Log { queue, _writer: writer })
@@ -208,7 +228,46 @@ impl Visit for JournalFields {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use std::time::Duration;
+
+    #[test]
+    fn what_libraries_log_is_for_debugging() {
+        use Threshold::{Debug, Error, Info, Trace, Warn};
+        for (threshold, own, others) in [
+            (Error, "E", ""),
+            (Warn, "EW", ""),
+            (Info, "EWI", ""),
+            (Debug, "EWID", "EW"),
+            (Trace, "EWIDT", "EWIDT"),
+        ] {
+            let file = std::env::temp_dir().join(format!("postern-log-{}-{threshold:?}", std::process::id()));
+            let writer = Arc::new(std::fs::File::create(&file).unwrap());
+            let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::from(threshold));
+            let subscriber = builder.with_ansi(false).with_level(false).without_time().with_writer(writer);
+            let subscriber = subscriber.finish().with(threshold.targets());
+            tracing::subscriber::with_default(subscriber, || {
+                macro_rules! log {
+                    ($target:literal) => {
+                        tracing::error!(target: $target, "E");
+                        tracing::warn!(target: $target, "W");
+                        tracing::info!(target: $target, "I");
+                        tracing::debug!(target: $target, "D");
+                        tracing::trace!(target: $target, "T");
+                    };
+                }
+                log!("postern::verdict");
+                log!("hickory_net::dnssec");
+            });
+            let log = std::fs::read_to_string(&file).unwrap();
+            std::fs::remove_file(file).unwrap();
+            let of = |target: &str| -> String {
+                log.lines().filter_map(|line| line.strip_prefix(target)?.strip_prefix(": ")).collect()
+            };
+            let found = (of("postern::verdict"), of("hickory_net::dnssec"));
+            assert_eq!(found, (own.to_owned(), others.to_owned()), "{threshold:?}: {log}");
+        }
+    }
 
     #[test]
     fn a_journal_entry_has_its_fields_and_one_line_each() {

@@ -112,6 +112,7 @@ pub(super) const RUN: Manual = Manual(&[
                 "STATE_DIR/postern.pid",
                 "the process id, for kill -HUP where there is no systemd; locked while the server lives",
             ),
+            ("STATE_DIR/status.json", "what postern gateways shows of the server"),
             (
                 "STATE_DIR/gateways/",
                 "what gateways have published last, so that a start without DNS enforces; what no gateway uses any \
@@ -271,6 +272,7 @@ pub(super) const GATEWAYS: Manual = Manual(&[
         parts: &[List(&[
             CONFIGURATION,
             ("STATE_DIR/gateways/", "the last good set of each source, with a checksum"),
+            ("STATE_DIR/status.json", "what a running server tells of itself"),
         ])],
     },
     Section {

@@ -25,7 +25,9 @@ mod pid_file;
 mod progress;
 mod question;
 mod reload;
+mod roof;
 mod run;
+mod status;
 mod test;
 mod trial;
 

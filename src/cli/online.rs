@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! The part of `postern check` that asks the network: does every source of a gateway answer, and can its answer be used?
-//! Is every DNSBL in order?
+//! The part of `postern check` that asks the network: does every source of a gateway answer, and can its answer be used? Is
+//! every DNSBL in order?
 //!
 //! A name that does not exist is an error, because it can only be a slip of the pen or a provider's that is gone; a server
-//! that gives no answer now is a warning, because the service copes with that.
+//! that gives no answer now is a warning, because the service copes with that. It copes with a DNSBL that is out of order,
+//! too, so that this is a warning.
 
 use super::gateways::{asker, diff};
-use crate::config::{AddressSource, Config, DnsblZone, Place, Problem, Problems};
+use crate::config::{self, AddressSource, Config, Place, Problem, Problems};
 use crate::dns::Resolver;
 use crate::gateways::{Fetched, Plan, SourceError, label};
 use crate::reputation::{Reputation, ZoneState, ZoneStatus};
@@ -14,21 +15,20 @@ use std::io;
 use std::sync::Arc;
 use tokio::runtime;
 
-/// Asks every source once, tests every DNSBL, and says what is wrong.
+/// Asks every source and every DNSBL once and says what is wrong.
 pub(super) fn check(config: &Config, plan: &Plan, problems: &mut Problems) -> io::Result<()> {
     let sources: Vec<AddressSource> = plan.sources().keys().cloned().collect();
     if sources.is_empty() && config.reputation.zones.is_empty() {
         return Ok(());
     }
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    let (answers, faults) = runtime.block_on(async {
+    let (answers, zones) = runtime.block_on(async {
         let asker = asker(config)?;
         let resolver = Resolver::new(&config.dns).map_err(io::Error::other)?;
-        Ok::<_, io::Error>(tokio::join!(diff::ask(&asker, sources), faults(config, resolver)))
+        let reputation = Reputation::new(Arc::new(resolver), &config.reputation);
+        let (answers, ()) = tokio::join!(diff::ask(&asker, sources), reputation.test());
+        Ok::<_, io::Error>((answers, reputation.status()))
     })?;
-    for fault in faults {
-        problems.push(fault);
-    }
     for (source, answer) in answers {
         let used_by = plan.sources().get(&source).and_then(|shared| shared.gateways.first());
         let Some(gateway) = used_by.and_then(|place| config.gateways.get(*place)) else { continue };
@@ -36,23 +36,23 @@ pub(super) fn check(config: &Config, plan: &Plan, problems: &mut Problems) -> io
             problems.push(problem);
         }
     }
+    for (written, found) in config.reputation.zones.iter().zip(zones) {
+        if let Some(problem) = problem_of(written, &found) {
+            problems.push(problem);
+        }
+    }
     problems.sort();
     Ok(())
 }
 
-/// DNSBLs that would be switched off now.
-async fn faults(config: &Config, resolver: Resolver) -> Vec<Problem> {
-    let reputation = Reputation::new(Arc::new(resolver), &config.reputation);
-    reputation.test().await;
-    let found = reputation.status().into_iter().zip(&config.reputation.zones);
-    let problem = |(status, zone): (ZoneStatus, &DnsblZone)| match status.state {
+fn problem_of(written: &config::DnsblZone, found: &ZoneStatus) -> Option<Problem> {
+    match &found.state {
+        ZoneState::Untested | ZoneState::InUse { .. } => None,
         ZoneState::Off(fault) => {
-            let what = format!("`{}` {fault}: it would be switched off", zone.zone);
-            Some(Problem::warning(zone.place.clone(), what).help(fault.advice()))
+            let what = format!("DNSBL `{}` {fault}: it counts nothing until it is in order", found.zone);
+            Some(Problem::warning(written.place.clone()?, what).help(fault.advice()))
         }
-        ZoneState::InUse { .. } | ZoneState::Untested => None,
-    };
-    found.filter_map(problem).collect()
+    }
 }
 
 fn problems_of(source: &AddressSource, answer: &Result<Fetched, SourceError>, place: &Place) -> Vec<Problem> {

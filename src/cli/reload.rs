@@ -3,6 +3,7 @@
 
 use super::assemble::{self, Assembled};
 use super::outside::Watch;
+use super::roof::Roof;
 use super::run::{Service, make_room};
 use crate::config::Config;
 use crate::gateways::{Plan, Snapshots};
@@ -53,12 +54,14 @@ pub(super) async fn read_anew(path: &Path) -> Option<New> {
 /// Puts what was read in force.
 pub(super) async fn change(old: &Config, watch: Watch, new: New, service: &Service) -> (Config, Watch) {
     let New { config, policy, plan, mut snapshots } = new;
+    // All that can wait is done while the old policy is in force and its gateways are kept fresh.
+    let roof = Roof::next(watch.roof(), &config, &policy).await;
     // It may be writing to a slow disk just now.
     let known = tokio::task::spawn_blocking(|| watch.end()).await.unwrap_or_default();
     // What it knew is never older than what it had kept, and the disk may have refused that.
     let still_used = known.into_iter().filter(|(source, _)| plan.sources().contains_key(source));
     snapshots.extend(still_used);
-    let watch = Watch::begin(&service.gate, &config, &policy, plan, snapshots);
+    let watch = Watch::begin(&service.gate, &config, &policy, (plan, snapshots), roof);
     make_room(config.milter.max_connections);
     service.admission.set_limit(config.milter.max_connections);
     if config.milter.listen != old.milter.listen

@@ -10,8 +10,11 @@ use super::log::{self, Log};
 use super::outside::Watch;
 use super::pid_file::PidFile;
 use super::reload::{New, change, read_anew};
+use super::roof::Roof;
+use super::status::{Reporter, Status, Zone};
 use crate::config::{Config, Listen};
 use crate::gate::{Event, Gate, Judge};
+use crate::gateways::Stamp;
 use crate::listen::{Admission, BoundSocket, Drain, Draining, Inherited, Peer, Socket, Stream, accept_loop};
 use crate::milter;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -25,10 +28,12 @@ use std::thread;
 use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tokio::time::{Duration, Instant, timeout};
+use tokio::time::{Duration, Instant, MissedTickBehavior, interval, timeout};
 
 /// File descriptors that are not connections: sockets, log, data files, runtimes.
 const OTHER_DESCRIPTORS: u64 = 64;
+/// How often it is looked whether something has changed that is told to others, or can be done that could not.
+const LOOK: Duration = Duration::from_secs(3);
 /// Shortest time between two warnings of the same trouble with accepting.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(10);
 
@@ -72,11 +77,12 @@ fn serve(
     let sockets = bind(&config)?;
     let log = log::begin(format, threshold)
         .map_err(|error| format!("cannot reach the systemd journal: {error}"))?;
-    let _pid_file = PidFile::write(&config.state_dir)
+    let pid_file = PidFile::write(&config.state_dir)
         .inspect_err(|error| {
             tracing::warn!(state_dir = %config.state_dir.display(), %error, "cannot write the pid file; serving without");
         })
         .ok();
+    let reporter = Reporter::begin(pid_file.as_ref().map(|_| &*config.state_dir));
     make_room(config.milter.max_connections);
     let service = Arc::new(Service {
         gate: Arc::new(Gate::new(policy.clone())),
@@ -85,7 +91,8 @@ fn serve(
     });
     let watch = {
         let _inside = runtime.enter();
-        Watch::begin(&service.gate, &config, &policy, plan, snapshots)
+        let roof = Roof::new(&config, &policy);
+        Watch::begin(&service.gate, &config, &policy, (plan, snapshots), roof)
     };
     let (drain, draining) = Drain::new();
     let (stop, stopped) = watch::channel(false);
@@ -95,7 +102,7 @@ fn serve(
         tracing::info!(listen = socket.describe(), "listening");
     }
     let place = Place { path, sockets, service: &service, log: &log };
-    runtime.block_on(attend(place, config, watch, drain, signals));
+    runtime.block_on(attend(place, (config, watch), reporter, drain, signals));
     // Workers hear it, or are gone.
     let _ = stop.send(true);
     for worker in workers {
@@ -214,8 +221,16 @@ struct Place<'a> {
 }
 
 /// Waits for signals until it is time to go, and goes.
-async fn attend(place: Place<'_>, mut config: Config, mut watch: Watch, drain: Drain, mut signals: Signals) {
+async fn attend(
+    place: Place<'_>,
+    (mut config, mut watch): (Config, Watch),
+    mut reporter: Reporter,
+    drain: Drain,
+    mut signals: Signals,
+) {
     let Place { path, sockets, service, log } = place;
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // Not run by systemd is fine.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %path.display(), "ready");
@@ -232,6 +247,10 @@ async fn attend(place: Place<'_>, mut config: Config, mut watch: Watch, drain: D
                     let (took, counts) = (began.elapsed(), service.gate.counters());
                     tracing::info!(?took, %counts, log_lines_dropped = log.dropped(), "reloaded");
                 }
+            }
+            _ = looks.tick() => {
+                watch.look(&service.gate, &config);
+                reporter.tell(status(&config, &watch, &service.gate)).await;
             }
             _ = signals.user1.recv() => watch.refresh(&config.state_dir),
             () = either(&mut signals.terminate, &mut signals.interrupt) => break,
@@ -254,6 +273,18 @@ async fn attend(place: Place<'_>, mut config: Config, mut watch: Watch, drain: D
         }
     }
     watch.end();
+}
+
+/// How the server is, for [`Reporter::tell`].
+fn status(config: &Config, watch: &Watch, gate: &Gate) -> Status {
+    Status {
+        pid: std::process::id(),
+        written: Stamp::default(),
+        dnssec: config.dns.dnssec,
+        trouble: watch.trouble().map(str::to_owned),
+        hidden: gate.hidden(),
+        zones: watch.roof().iter().flat_map(|roof| roof.zones()).map(|zone| Zone::from(&zone)).collect(),
+    }
 }
 
 /// The signals that are attended to, from the moment this is made.

@@ -111,8 +111,8 @@ pub struct DnsblZone {
     pub zone: DomainName,
     /// What a listing counts, from 1.
     pub weight: u32,
-    /// Where it stands.
-    pub place: Place,
+    /// Where it stands; nothing for one that was not read from a file.
+    pub place: Option<Place>,
 }
 
 /// Who may hand us mail.

@@ -61,8 +61,10 @@ pub enum ResolverError {
 /// Asks name servers. A clone shares everything, answers too.
 #[derive(Clone, Debug)]
 pub struct Resolver {
-    resolver: TokioResolver,
+    hickory: TokioResolver,
     turns: Arc<Semaphore>,
+    /// The servers, and whether answers are validated.
+    asks: (Arc<[SocketAddr]>, bool),
 }
 
 impl Resolver {
@@ -85,6 +87,7 @@ impl Resolver {
         } else {
             servers.iter().map(name_server).collect()
         };
+        let asked = servers.iter().map(address).collect();
         let config = ResolverConfig::from_name_servers(servers);
         let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         let options = builder.options_mut();
@@ -98,8 +101,13 @@ impl Resolver {
         if let Some(anchors) = anchors {
             builder = builder.with_trust_anchor(Arc::new(anchors));
         }
-        let resolver = builder.build().map_err(ResolverError::Build)?;
-        Ok(Self { resolver, turns: Arc::new(Semaphore::new(AT_ONCE)) })
+        let hickory = builder.build().map_err(ResolverError::Build)?;
+        Ok(Self { hickory, turns: Arc::new(Semaphore::new(AT_ONCE)), asks: (asked, *dnssec) })
+    }
+
+    /// Whether another asks the same servers and validates alike.
+    pub fn asks_like(&self, other: &Self) -> bool {
+        self.asks == other.asks
     }
 
     /// Asks one question and takes from the answer what `pick` takes from a record's data.
@@ -112,7 +120,7 @@ impl Resolver {
         let failed = |why: &str| DnsError { name: name.to_owned(), why: why.to_owned() };
         let asked = absolute(name).ok_or_else(|| failed("not a name that DNS could have"))?;
         let _turn = self.turns.acquire().await.map_err(|_| failed("shutting down"))?;
-        match timeout(DEADLINE, self.resolver.lookup(asked.clone(), kind)).await {
+        match timeout(DEADLINE, self.hickory.lookup(asked.clone(), kind)).await {
             Err(_) => Err(failed("timed out")),
             Ok(Ok(lookup)) => {
                 let chain = lookup.answers().iter().filter(|record| counts(record, kind));
@@ -180,6 +188,10 @@ fn name_server(address: &SocketAddr) -> NameServerConfig {
         connection.port = address.port();
     }
     server
+}
+
+fn address(server: &NameServerConfig) -> SocketAddr {
+    SocketAddr::new(server.ip, server.connections.first().map_or(0, |connection| connection.port))
 }
 
 /// The name as DNS has it, octet by octet: no escapes, no IDNA, no search list.

@@ -7,15 +7,16 @@
 //! the last [`ADDRESSES`] of them; any other address once the last [`RUN`] messages came from nowhere else, over
 //! [`RUN_TIME`] or more. A gateway brings many sender domains and one HELO name, or several of its own, and is never meant.
 //!
-//! Memory is bounded, whatever is noted. A restart forgets everything.
+//! Memory is bounded, whatever is noted. A restart forgets everything. Noting never waits: what two workers bring at
+//! one moment may be noted once, and a message from another public address than the last one takes no lock at all.
 
 use crate::mail::{Escaped, ReversePath, is_private};
 use lru::LruCache;
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 /// Names of unrelated organisations, HELO names and sender domains each, that no single client has.
@@ -37,8 +38,12 @@ const REGISTRIES: [&str; 9] = ["co", "com", "net", "org", "ac", "gov", "edu", "o
 #[derive(Debug)]
 pub struct Hidden {
     noticed: Mutex<Noticed>,
-    /// Whether any address may be hidden, so that asking costs nothing where none ever was.
+    /// Whether any address may be hidden, so that asking costs nothing where none is.
     any: AtomicBool,
+    /// The [`mark`] of the public address that the last message came from, if the last one came from such a one.
+    last: AtomicU64,
+    /// How often that has changed: a run of messages has ended when it has.
+    changes: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -59,6 +64,8 @@ struct Watched {
 #[derive(Debug)]
 struct Run {
     address: IpAddr,
+    /// [`Hidden::changes`] when it began.
+    changes: u64,
     since: Instant,
     messages: u32,
     watched: Watched,
@@ -75,7 +82,12 @@ struct Hiding {
 impl Default for Hidden {
     fn default() -> Self {
         let noticed = Noticed { watched: LruCache::new(ADDRESSES), run: None };
-        Self { noticed: Mutex::new(noticed), any: AtomicBool::new(false) }
+        Self {
+            noticed: Mutex::new(noticed),
+            any: AtomicBool::new(false),
+            last: AtomicU64::new(NONE),
+            changes: AtomicU64::new(0),
+        }
     }
 }
 
@@ -98,10 +110,24 @@ impl Hidden {
 
     fn note_at(&self, now: Instant, client: IpAddr, helo: Option<&[u8]>, sender: Option<&ReversePath>) {
         let client = client.to_canonical();
+        let mark = if is_private(client) { NONE } else { mark(client) };
+        if self.last.load(Ordering::Relaxed) != mark {
+            self.last.store(mark, Ordering::Relaxed);
+            self.changes.fetch_add(1, Ordering::Relaxed);
+            // Where many public clients come and go, that is all.
+            if mark != NONE && !self.any.load(Ordering::Acquire) {
+                return;
+            }
+        }
+        let mut noticed = match self.noticed.try_lock() {
+            Ok(noticed) => noticed,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // Others bring enough.
+            Err(TryLockError::WouldBlock) => return,
+        };
         let helo = helo.filter(|name| !name.is_empty()).map(organisation);
         let sender = sender.and_then(sender_domain).map(|domain| organisation(domain.as_bytes()));
-        let mut noticed = self.lock();
-        if noticed.note(now, client, helo, sender) {
+        if noticed.note(now, client, self.changes.load(Ordering::Relaxed), helo, sender) {
             self.any.store(true, Ordering::Release);
         }
     }
@@ -123,6 +149,8 @@ impl Hidden {
         });
         let mut hidden: Vec<IpAddr> = hidden.collect();
         hidden.sort_unstable();
+        // Still locked, so that nothing noticed meanwhile is lost.
+        self.any.store(!hidden.is_empty(), Ordering::Release);
         hidden
     }
 
@@ -133,9 +161,15 @@ impl Hidden {
 
 impl Noticed {
     /// Whether the address hides clients now.
-    fn note(&mut self, now: Instant, client: IpAddr, helo: Option<Name>, sender: Option<Name>) -> bool {
+    fn note(
+        &mut self,
+        now: Instant,
+        client: IpAddr,
+        changes: u64,
+        helo: Option<&[u8]>,
+        sender: Option<&[u8]>,
+    ) -> bool {
         if is_private(client) {
-            self.run = None;
             let watched = self.watched.get_or_insert_mut(client, Watched::default);
             watched.note(now, helo, sender);
             return watched.judge(now, client);
@@ -145,8 +179,11 @@ impl Noticed {
             watched.note(now, helo, sender);
             return watched.judge(now, client);
         }
-        if self.run.as_ref().is_none_or(|run| run.address != client) {
-            self.run = Some(Run { address: client, since: now, messages: 0, watched: Watched::default() });
+        let is_going_on = |run: &Run| run.address == client && run.changes == changes;
+        if !self.run.as_ref().is_some_and(is_going_on) {
+            // The message before this one was the first of the run; all that was taken in of it is whence it came.
+            let watched = Watched::default();
+            self.run = Some(Run { address: client, changes, since: now, messages: 1, watched });
         }
         let Some(run) = &mut self.run else { return false };
         run.messages = run.messages.saturating_add(1);
@@ -163,7 +200,7 @@ impl Noticed {
 }
 
 impl Watched {
-    fn note(&mut self, now: Instant, helo: Option<Name>, sender: Option<Name>) {
+    fn note(&mut self, now: Instant, helo: Option<&[u8]>, sender: Option<&[u8]>) {
         if let Some(name) = helo {
             self.helo.note(now, name);
         }
@@ -205,19 +242,28 @@ impl Watched {
     }
 }
 
-type Name = Box<[u8]>;
-
-/// The names that were seen last, no two alike, the latest first; never more than are needed to be many.
+/// The names that were seen last, in lower case, no two alike, the latest first; never more than are needed to be many.
 #[derive(Debug, Default)]
-struct Names(Vec<(Name, Instant)>);
+struct Names(Vec<(Vec<u8>, Instant)>);
 
 impl Names {
-    fn note(&mut self, now: Instant, name: Name) {
-        if let Some(at) = self.0.iter().position(|(known, _)| *known == name) {
-            self.0.remove(at);
-        }
-        self.0.truncate(UNRELATED - 1);
-        self.0.insert(0, (name, now));
+    /// Takes a name in. Once there are many, nothing is allocated any more.
+    fn note(&mut self, now: Instant, name: &[u8]) {
+        let at = match self.0.iter().position(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            Some(at) => at,
+            None if self.0.len() < UNRELATED => {
+                self.0.push((name.to_ascii_lowercase(), now));
+                self.0.len() - 1
+            }
+            None => {
+                let oldest = &mut self.0[UNRELATED - 1].0;
+                oldest.clear();
+                oldest.extend(name.iter().map(u8::to_ascii_lowercase));
+                UNRELATED - 1
+            }
+        };
+        self.0[at].1 = now;
+        self.0[..=at].rotate_right(1);
     }
 
     fn are_many(&self, now: Instant) -> bool {
@@ -245,21 +291,33 @@ fn sender_domain(sender: &ReversePath) -> Option<&str> {
 
 /// Whose name it is: the last two labels, or three below a country's registry (`a.co.uk`); an address or a bare word is its
 /// own. This need not be exact: taking two for one, or one for two, now and then, changes nothing.
-fn organisation(name: &[u8]) -> Name {
-    let name = name.to_ascii_lowercase();
-    let name = name.strip_suffix(b".").unwrap_or(&name);
+fn organisation(name: &[u8]) -> &[u8] {
+    let name = name.strip_suffix(b".").unwrap_or(name);
     let is_address = name.starts_with(b"[") || name.iter().all(|b| b.is_ascii_digit() || *b == b'.');
     let part = if is_address { name } else { registered(name) };
-    part[part.len().saturating_sub(MAX_NAME)..].into()
+    &part[part.len().saturating_sub(MAX_NAME)..]
 }
 
 fn registered(name: &[u8]) -> &[u8] {
     let mut labels = name.rsplit(|&b| b == b'.');
     let (Some(top), Some(second)) = (labels.next(), labels.next()) else { return name };
-    let is_registry = top.len() == 2 && REGISTRIES.iter().any(|known| known.as_bytes() == second);
+    let is_registry =
+        top.len() == 2 && REGISTRIES.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(second));
     let third = labels.next().filter(|_| is_registry).map_or(0, |label| label.len() + 1);
     &name[name.len() - (top.len() + 1 + second.len() + third)..]
 }
 
+/// No public address.
+const NONE: u64 = 0;
+
+/// A number for a public address. Two may share one now and then; whose run it is, is looked at again.
+fn mark(address: IpAddr) -> u64 {
+    let number = match address {
+        IpAddr::V4(v4) => u64::from(v4.to_bits()),
+        IpAddr::V6(v6) => v6.segments().iter().fold(0, |sum, part| sum * 31 + u64::from(*part)),
+    };
+    number | 1 << 63
+}
+
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -20,6 +20,7 @@ use crate::policy::{self, Answers, Decision, Policy};
 use arc_swap::ArcSwap;
 use reference::References;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The facts that a decision is about.
@@ -56,6 +57,9 @@ pub trait Judge: Send + Sync + 'static {
     /// A name for a session that begins now.
     fn session_id(&self) -> SessionId;
 
+    /// Takes in that a message has come, which has a recipient. To be called once for each, before it is decided about.
+    fn arrived(&self, policy: &Policy, case: Case<'_>);
+
     /// Decides about one recipient. May wait for answers from outside; the door sets the deadline.
     fn recipient(
         &self,
@@ -90,6 +94,7 @@ pub struct Gate {
     outside: ArcSwap<Box<dyn Outside>>,
     references: References,
     counters: Counters,
+    hidden: Hidden,
 }
 
 impl Gate {
@@ -100,6 +105,7 @@ impl Gate {
             outside: ArcSwap::from_pointee(Box::new(Nobody)),
             references: References::new(),
             counters: Counters::default(),
+            hidden: Hidden::default(),
         }
     }
 
@@ -118,9 +124,15 @@ impl Gate {
         &self.counters
     }
 
+    /// Addresses that many clients seem to hide behind.
+    pub fn hidden(&self) -> Vec<IpAddr> {
+        self.hidden.hidden()
+    }
+
     /// What the gate itself knows of a client, before anyone is asked.
-    fn known(_case: Case<'_>) -> Answers {
-        Answers { hidden: false, ..Answers::default() }
+    fn known(&self, case: Case<'_>) -> Answers {
+        let hidden = case.session.client.address.is_some_and(|address| self.hidden.hides(address));
+        Answers { hidden, ..Answers::default() }
     }
 
     fn rule_headers(
@@ -151,8 +163,17 @@ impl Judge for Gate {
         self.references.next_session()
     }
 
+    fn arrived(&self, policy: &Policy, case: Case<'_>) {
+        let Session { client, helo, .. } = case.session;
+        let Some(address) = client.address else { return };
+        // Whoever is internal, or has logged in, may write whatever names there are.
+        if client.login.is_none() && policy.trusts_addresses() && !policy.is_internal(client) {
+            self.hidden.note(address, helo.as_deref(), case.message.sender.as_ref());
+        }
+    }
+
     async fn recipient(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
-        let mut answers = Self::known(case);
+        let mut answers = self.known(case);
         // Nearly every message asks nothing, and then nothing is loaded or waited for.
         if let Some(questions) = policy::questions(policy, case.session, recipient, &answers) {
             let outside = self.outside.load_full();
@@ -186,3 +207,6 @@ impl Judge for Gate {
         self.counters.count(event);
     }
 }
+
+#[cfg(test)]
+mod tests;

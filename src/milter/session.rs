@@ -256,7 +256,11 @@ impl<J: Judge> Session<J> {
 
     /// Decides about a recipient, within [`DECISION_LIMIT`], and says what is answered.
     pub async fn decide(&mut self, recipient: &Recipient) -> Packet {
+        let is_first = self.transaction.is_first();
         let case = Case { id: self.id, session: &self.facts, message: &self.transaction.facts };
+        if is_first {
+            self.judge.arrived(&self.policy, case);
+        }
         let decision = self.judge.recipient(&self.policy, case, recipient);
         let ruling = timeout(DECISION_LIMIT, decision).await.unwrap_or_else(|_| {
             self.judge.count(Event::Overdue);

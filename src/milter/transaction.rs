@@ -26,6 +26,8 @@ pub(super) struct Transaction {
     pub(super) facts: Message,
     accepted: Vec<Accepted>,
     sharing: Sharing,
+    /// Whether a recipient has come, accepted or not.
+    has_recipient: bool,
 }
 
 #[derive(Debug)]
@@ -50,6 +52,11 @@ impl Transaction {
     /// A message from this sender.
     pub(super) fn begin(facts: Message) -> Self {
         Self { facts, ..Self::default() }
+    }
+
+    /// Whether the recipient that is about to be decided about is the first.
+    pub(super) fn is_first(&mut self) -> bool {
+        !std::mem::replace(&mut self.has_recipient, true)
     }
 
     /// Takes a recipient in, if its verdict lets it and the message can be treated as it asks.

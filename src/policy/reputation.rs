@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! What a client's reputation comes to: the weight of the DNSBLs that list it, and its reverse name.
 //!
+//! Private addresses have none: nobody lists them, and nobody outside gives them names.
+//!
 //! It is asked of strangers alone, and of the client in front of a gateway where the gateway is to be looked behind. The
 //! first can refuse, the second cannot: the gateway has taken the message already, and refusing it would only make
 //! the gateway send a bounce to whoever is written in it.
@@ -11,7 +13,7 @@ use super::{
     Answer, Answers, Check, DomainPolicy, Finding, Gateway, Listing, Listings, Policy, Questions, Reason,
     ReverseName, Rule, Verdict,
 };
-use crate::mail::{HeaderFacts, original_client};
+use crate::mail::{HeaderFacts, is_private, original_client};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -112,7 +114,7 @@ impl Reputation {
     pub(super) fn questions(self, stranger: Stranger, answers: &Answers) -> Option<Questions> {
         let listings = self.threshold > 0 && answers.listings.is_none();
         let reverse = self.reverse != ReverseRule::Off && answers.reverse.is_none();
-        let client = stranger.address().filter(|_| listings || reverse)?;
+        let client = stranger.address().filter(|client| (listings || reverse) && !is_private(*client))?;
         Some(Questions { client, live: Vec::new(), listings, reverse })
     }
 }
@@ -134,6 +136,13 @@ pub(super) fn check(
         findings.push(unknown(Check::Listed, rule));
         return;
     };
+    if is_private(address) {
+        // To ask for a name that nobody outside can give would refuse local mail.
+        let checks = [(threshold > 0, Check::Listed), (reverse != ReverseRule::Off, Check::ReverseName)];
+        let asked = checks.into_iter().filter_map(|(is_on, check)| is_on.then_some(check));
+        findings.extend(asked.map(|check| passing(check, Rule::PrivateAddress)));
+        return;
+    }
     if threshold > 0 {
         let weighed = Weighed::new(address, None, answers.listings.as_ref(), threshold);
         let answer = weighed.answer();

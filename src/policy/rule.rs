@@ -60,6 +60,8 @@ pub enum Rule {
     ClientUnknown,
     /// Many clients seem to share the client's address.
     AddressShared,
+    /// The client's address is private, and has no reputation.
+    PrivateAddress,
     /// What DNSBLs say.
     Listings(Box<Weighed>),
     /// The client's reverse name.
@@ -118,6 +120,7 @@ impl Rule {
             | Self::MayBeGateway { .. }
             | Self::ClientUnknown
             | Self::AddressShared
+            | Self::PrivateAddress
             | Self::Listings(_)
             | Self::ReverseName(_)
             | Self::NobodyBehind { .. }
@@ -148,6 +151,9 @@ impl fmt::Display for Rule {
             Self::NoGateway => f.write_str("client is in no network of the domain's gateways"),
             Self::ClientUnknown => f.write_str("client's address is unknown"),
             Self::AddressShared => f.write_str("many clients share this address"),
+            Self::PrivateAddress => {
+                f.write_str("client's address is private, so DNSBLs and reverse names are not asked")
+            }
             Self::Listings(weighed) => weighed.fmt(f),
             // A reverse name is whatever its owner wrote into the DNS.
             Self::ReverseName(ReverseName::Confirmed(name)) => {

@@ -216,6 +216,17 @@ impl Policy {
         self.asks
     }
 
+    /// Whether a client's address can make it a gateway, or a stranger of bad repute, so that it matters whose it is.
+    pub fn trusts_addresses(&self) -> bool {
+        let trusts = |gateway: &Arc<Gateway>| gateway.addresses.is_some() && !gateway.accept_private;
+        self.reputation.is_on() || self.gateways.iter().any(trusts)
+    }
+
+    /// Whether a client is internal.
+    pub fn is_internal(&self, client: &Client) -> bool {
+        self.internal.find(client).is_some()
+    }
+
     /// The names of the header lines by which a domain's gateways are known.
     pub(super) fn header_names<'a>(&'a self, domain: &'a DomainPolicy) -> impl Iterator<Item = &'a str> {
         let ids = match &domain.source {

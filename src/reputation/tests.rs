@@ -2,12 +2,11 @@
 //! Zones and names against answers that are made up, in time that passes as told.
 
 use super::*;
-use crate::config::{DnsblZone, Place};
+use crate::config::DnsblZone;
 use crate::dns::{DnsError, Records};
 use crate::mail::Domain;
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
-use std::path::Path;
 
 const SECOND: Duration = Duration::from_secs(1);
 const STRANGER: &str = "203.0.113.7";
@@ -99,10 +98,9 @@ fn scene(zones: &[&str]) -> (Arc<Fake>, Arc<Reputation<Fake>>) {
         fake.set(&format!("2.0.0.127.{zone}"), &["127.0.0.2"]);
         fake.set(&format!("7.113.0.203.{zone}"), &["127.0.0.4"]);
     }
-    let place = Place::line(&Arc::from(Path::new("postern.toml")), 1, "");
     let zones = (1..)
         .zip(zones)
-        .map(|(weight, zone)| DnsblZone { zone: Domain::parse(zone).unwrap(), weight, place: place.clone() })
+        .map(|(weight, zone)| DnsblZone { zone: Domain::parse(zone).unwrap(), weight, place: None })
         .collect();
     let config = config::Reputation { zones, threshold: 1, ..config::Reputation::default() };
     (Arc::clone(&fake), Arc::new(Reputation::new(fake, &config)))

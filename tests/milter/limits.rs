@@ -131,6 +131,9 @@ impl Judge for Stuck {
     fn session_id(&self) -> SessionId {
         self.gate.session_id()
     }
+    fn arrived(&self, policy: &Policy, case: Case<'_>) {
+        self.gate.arrived(policy, case);
+    }
     async fn recipient(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
         if self.at_rcpt {
             std::future::pending::<()>().await;

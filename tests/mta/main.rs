@@ -12,6 +12,7 @@ mod common;
 mod dialogue;
 mod factors;
 mod gate;
+mod hidden;
 mod house;
 mod life;
 mod message;

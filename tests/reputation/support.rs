@@ -3,10 +3,9 @@
 
 use std::io::Write;
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use postern::config::{self, DnsblZone, Place};
+use postern::config::{self, DnsblZone};
 use postern::dns::Resolver;
 use postern::mail::Domain;
 use postern::reputation::Reputation;
@@ -17,11 +16,10 @@ use crate::common::name_server::NameServer;
 /// Asks these zones, each with its weight.
 pub(crate) fn reputation(server: &NameServer, zones: &[(&str, u32)]) -> Reputation<Resolver> {
     let dns = config::Dns { servers: vec![server.address()], dnssec: false };
-    let place = Place::line(&Arc::from(Path::new("postern.toml")), 1, "");
     let zones = zones.iter().map(|(zone, weight)| DnsblZone {
         zone: Domain::parse(zone).unwrap(),
         weight: *weight,
-        place: place.clone(),
+        place: None,
     });
     let config = config::Reputation { zones: zones.collect(), threshold: 1, ..config::Reputation::default() };
     Reputation::new(Arc::new(Resolver::new(&dns).unwrap()), &config)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! Gateways that are kept fresh: with DNS, without, and after a restart without; and what is asked about one client.
+//! Gateways that are kept fresh: with DNS, without, and after a restart without.
 
 use crate::common::dir::TestDir;
 use crate::common::name_server::{NameServer, Zone};
@@ -26,12 +26,12 @@ fn zones(spf: &str) -> [Zone; 1] {
 }
 
 /// What becomes of a recipient from this client.
-async fn rcpt(dir: &TestDir, client: &str) -> String {
+pub(crate) async fn rcpt(dir: &TestDir, client: &str) -> String {
     Session::begin(&dir.join("s"), client).await.rcpt("ann@a.example").await
 }
 
 /// Waits until this becomes of it.
-async fn becomes(dir: &TestDir, client: &str, want: &str) {
+pub(crate) async fn becomes(dir: &TestDir, client: &str, want: &str) {
     let began = Instant::now();
     loop {
         let found = rcpt(dir, client).await;
@@ -43,9 +43,9 @@ async fn becomes(dir: &TestDir, client: &str, want: &str) {
     }
 }
 
-const UNKNOWN: &str = "451 4.7.1";
+pub(crate) const UNKNOWN: &str = "451 4.7.1";
 const REFUSED: &str = "550 5.7.1";
-const ACCEPTED: &str = "continue";
+pub(crate) const ACCEPTED: &str = "continue";
 
 #[tokio::test]
 async fn a_gateway_is_unknown_until_it_first_answers_and_then_outlives_its_name_server() {
@@ -182,25 +182,4 @@ async fn a_record_that_cannot_be_enumerated_is_asked_about_each_client() {
         assert_eq!(rcpt(&dir, client).await, want, "{client}");
     }
     dns.thaw();
-}
-
-#[tokio::test]
-async fn zones_are_tested_and_asked_while_it_serves() {
-    // The entries that every zone has and has not (RFC 5782 5), and a client.
-    let dns =
-        NameServer::start(&[Zone::new("bl.example", "2.0.0.127 A 127.0.0.2\n7.100.51.198 A 127.0.0.3")]);
-    let dir = TestDir::new();
-    let address = dns.address();
-    let config = format!(
-        "state_dir = \"state\"\n[dns]\nservers = [\"{address}\"]\n[milter]\nlisten = [\"unix:s\"]\n[loop]\nid = \"mx.example\"\n\
-         [reputation]\ndnsbl = [\"bl.example\"]\n[domain.\"a.example\"]\nmode = \"enforce\"\ngateways = \"any\"\n"
-    );
-    dir.write("postern.toml", &config);
-    let postern = started(&dir);
-    becomes(&dir, STRANGER, "554 5.7.1").await;
-    assert_eq!(rcpt(&dir, "198.51.100.8").await, ACCEPTED);
-    let since = postern.log().len();
-    postern.reload();
-    postern.logged(since, "reloaded");
-    becomes(&dir, STRANGER, "554 5.7.1").await;
 }

@@ -2,10 +2,19 @@
 //! Gateways as JSON: everything that the text says, under names that stay. Moments are seconds since 1970.
 
 use super::Opened;
+use crate::cli::status::Status;
 use crate::gateways::{Change, GatewayStatus, Held, NetworkStatus, SourceStatus, Stamp};
 use crate::mail::{CertificatePattern, Network};
 use crate::policy::{Gateway, LiveName, Require};
 use serde::Serialize;
+
+/// All gateways, and the server that runs.
+#[derive(Serialize)]
+pub(super) struct ListJson<'a> {
+    pub(super) gateways: Vec<GatewayJson<'a>>,
+    /// Nothing where none runs or none has told anything yet.
+    pub(super) server: Option<&'a Status>,
+}
 
 /// A gateway.
 #[derive(Serialize)]

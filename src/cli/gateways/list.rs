@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! `postern gateways`: each gateway with its size, its factors, and how each of its sources stands.
+//! `postern gateways`: each gateway with its size, its factors, and how each of its sources stands; then what the running
+//! server tells of itself.
 
-use super::Opened;
-use super::json::GatewayJson;
+use super::json::{GatewayJson, ListJson};
 use super::span::{ago, span, until};
+use super::{Opened, server};
 use crate::cli::output::{self, Mood, Page};
+use crate::cli::status::{self, Told};
 use crate::gateways::{Change, GatewayStatus, Held, SourceStatus, Stamp};
 use crate::mail::CertificatePattern;
 use crate::policy::{Gateway, Require};
@@ -12,15 +14,18 @@ use std::io;
 use std::process::ExitCode;
 
 /// Where texts begin.
-const COLUMN: usize = 14;
+pub(super) const COLUMN: usize = 14;
 
 /// Lists them.
 pub(super) fn list(opened: &Opened, json: bool) -> io::Result<ExitCode> {
     let all = opened.status();
+    let told = status::read(&opened.config.state_dir).unwrap_or_else(|error| {
+        output::complain(&format!("postern: cannot tell whether a server runs: {error}\n"));
+        Told::NoServer
+    });
     if json {
-        let all: Vec<GatewayJson<'_>> =
-            all.iter().map(|status| GatewayJson::of(opened, status, false)).collect();
-        output::print_json(&all)?;
+        let gateways = all.iter().map(|status| GatewayJson::of(opened, status, false)).collect();
+        output::print_json(&ListJson { gateways, server: server::json(&told) })?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut page = Page::new(output::colour(&io::stdout()));
@@ -35,6 +40,7 @@ pub(super) fn list(opened: &Opened, json: bool) -> io::Result<ExitCode> {
         }
     }
     sum_up(&all, &mut page);
+    server::show(&told, opened.now, &mut page);
     output::print(&page.into_text())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -11,6 +11,7 @@ mod json;
 mod list;
 mod providers;
 mod refresh;
+mod server;
 mod show;
 mod span;
 

@@ -98,7 +98,7 @@ impl Check<'_> {
             self.error(&zone, what, "write its domain name, such as \"zen.example.org\"");
             return None;
         };
-        Some(DnsblZone { zone: name, weight, place: self.place(&zone) })
+        Some(DnsblZone { zone: name, weight, place: Some(self.place(written)) })
     }
 
     fn threshold(&mut self, written: Option<&Placed<i64>>, zones: &[DnsblZone]) -> u32 {

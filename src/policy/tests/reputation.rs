@@ -192,6 +192,39 @@ fn answers_become_findings() {
     }
 }
 
+/// Local mail is not refused for a name that nobody outside can give.
+#[test]
+fn private_clients_have_no_reputation() {
+    for reverse in [ReverseRule::Off, ReverseRule::Present, ReverseRule::Confirmed] {
+        for threshold in [0, 1] {
+            let policy = open(Reputation { threshold, reverse });
+            for address in ["127.0.0.1", "172.17.0.1", "192.168.1.9", "::1", "fd00::1", "::ffff:172.17.0.1"] {
+                let (session, rcpt) = (session(Some(address)), to("ann@open.example"));
+                let input = format!("{address} {reverse:?} {threshold}");
+                assert_eq!(questions(&policy, &session, &rcpt, &Answers::default()), None, "{input}");
+                let bad = Answers { reverse: Some(ReverseName::Missing), ..Answers::default() };
+                for answers in [Answers::default(), bad] {
+                    let decision = super::super::recipient(&policy, &session, &rcpt, &answers);
+                    assert_eq!(
+                        (decision.reason, decision.applied),
+                        (Reason::Passed, Verdict::Accept),
+                        "{input}"
+                    );
+                    let said: Vec<Check> = decision.findings.iter().map(|finding| finding.check).collect();
+                    let mut want = vec![Check::Source, Check::Recipient];
+                    want.extend((threshold > 0).then_some(Check::Listed));
+                    want.extend((reverse != ReverseRule::Off).then_some(Check::ReverseName));
+                    assert_eq!(said, want, "{input}");
+                    assert!(
+                        decision.findings[2..].iter().all(|found| found.rule == Rule::PrivateAddress),
+                        "{input}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn listings_in_words() {
     let weighed = |behind: Option<&str>, listings: Listings| {

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! What the gate makes of clients that hide behind one address.
+
+use super::hidden::tests::Log;
+use super::*;
+use crate::mail::{Client, DomainPattern, DomainTable, NetworkSet, ReversePath};
+use crate::policy::{
+    DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, Replies, Reputation, ReverseRule, Source,
+    Unlisted, Verdicts,
+};
+
+const BRIDGE: &str = "172.17.0.1";
+const INTERNAL: &str = "10.0.0.1";
+const BESIDE: &str = "172.17.0.2";
+
+fn networks(texts: &[&str]) -> NetworkSet {
+    texts.iter().map(|text| crate::mail::Network::parse(text).unwrap().network).collect()
+}
+
+fn domain(name: &str, source: Source) -> DomainPolicy {
+    DomainPolicy {
+        pattern: DomainPattern::parse(name).unwrap(),
+        mode: Mode::Enforce,
+        source,
+        directories: Vec::new(),
+        subaddress: "+".into(),
+        verdicts: Verdicts::default(),
+        replies: Replies::default(),
+    }
+}
+
+/// A gate with a domain behind gateways on private addresses, and one that is its own first hop.
+fn gate(accept_private: bool, reputation: Reputation) -> Gate {
+    let mut gateways = Gateways::default();
+    let seg = Gateway::by_networks("seg", networks(&[BRIDGE, BESIDE, INTERNAL]));
+    let id = gateways.add(Gateway { accept_private, ..seg });
+    let mut table = DomainTable::default();
+    for domain in [domain("a.example", Source::Gateways(vec![id])), domain("open.example", Source::Any)] {
+        table.insert(domain.pattern.clone(), Arc::new(domain));
+    }
+    let internal = Internal { networks: networks(&[INTERNAL]), authenticated: true };
+    let loops = LoopRule { id: "mx.example".into(), max_passes: 3, max_received: 50 };
+    Gate::new(Policy::new(internal, Unlisted::default(), table, gateways, loops, reputation))
+}
+
+/// A message to ann@a.example and another recipient, as a door brings it; and what the first is answered.
+async fn message(gate: &Gate, client: &str, login: Option<&str>, helo: &str, sender: &str) -> String {
+    let client =
+        Client { address: Some(client.parse().unwrap()), login: login.map(Into::into), ..Client::default() };
+    let session = Session { client, helo: Some(helo.as_bytes().into()), mta_name: None };
+    let sender = Some(ReversePath::parse(format!("<{sender}>").as_bytes()));
+    let message = Message { sender, ..Message::default() };
+    let (policy, id) = (gate.policy(), gate.session_id());
+    let case = Case { id, session: &session, message: &message };
+    gate.arrived(&policy, case);
+    let mut rulings = Vec::new();
+    for rcpt in ["ann@a.example", "bob@a.example"] {
+        let recipient = Recipient::new(format!("<{rcpt}>").as_bytes(), Some(rcpt.as_bytes()), None);
+        rulings.push(gate.recipient(&policy, case, &recipient).await.decision);
+    }
+    assert_eq!(rulings[0].reply, rulings[1].reply);
+    rulings[0].reply.as_ref().map_or_else(|| "accepted".into(), |reply| reply.to_string()[..9].to_owned())
+}
+
+/// What is answered to so many messages, with names made from their numbers.
+async fn messages(
+    gate: &Gate,
+    (client, login): (&str, Option<&str>),
+    count: usize,
+    helo: fn(usize) -> String,
+) -> Vec<String> {
+    let mut answers = Vec::new();
+    for n in 0..count {
+        answers.push(message(gate, client, login, &helo(n), &format!("eve@sender{n}.example")).await);
+    }
+    answers
+}
+
+fn unrelated(n: usize) -> String {
+    format!("mx.helo{n}.example")
+}
+
+fn related(n: usize) -> String {
+    format!("mx{}.seg.example", n % 3)
+}
+
+const ACCEPTED: &str = "accepted";
+const DEFERRED: &str = "451 4.7.1";
+const OFF: Reputation = Reputation { threshold: 0, reverse: ReverseRule::Off };
+
+#[tokio::test]
+async fn an_address_that_hides_clients_is_no_gateway() {
+    let (log, _guard) = Log::keep();
+    let gate = gate(false, OFF);
+    let answers = messages(&gate, (BRIDGE, None), 20, unrelated).await;
+    assert_eq!(answers[..7], [ACCEPTED; 7]);
+    assert_eq!(answers[7..], [DEFERRED; 13], "from the eighth name on");
+    assert_eq!(gate.hidden(), [BRIDGE.parse::<IpAddr>().unwrap()]);
+    let said: Vec<String> = log.take().into_iter().filter(|line| line.contains(" WARN ")).collect();
+    let [said] = said.as_slice() else { panic!("{said:?}") };
+    for part in ["address=172.17.0.1", "PROXY protocol", "XCLIENT", "accept_private = true"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(message(&gate, BESIDE, None, "mx.seg.example", "eve@sender.example").await, ACCEPTED);
+    assert_eq!(message(&gate, INTERNAL, None, "pc.example", "ann@a.example").await, ACCEPTED);
+}
+
+#[tokio::test]
+async fn who_never_hides_anybody() {
+    for (name, gate, client, login, helo) in [
+        ("where it is meant", gate(true, OFF), BRIDGE, None, unrelated as fn(usize) -> String),
+        ("a gateway of one organisation", gate(false, OFF), BRIDGE, None, related),
+        ("an internal network", gate(false, OFF), INTERNAL, None, unrelated),
+        ("clients that have logged in", gate(false, OFF), BRIDGE, Some("joe"), unrelated),
+    ] {
+        let answers = messages(&gate, (client, login), 50, helo).await;
+        assert_eq!(answers, [ACCEPTED; 50], "{name}");
+        assert!(gate.hidden().is_empty(), "{name}: {:?}", gate.hidden());
+    }
+}
+
+/// Where every gateway takes private addresses, it still matters for whom reputation is asked.
+#[tokio::test]
+async fn what_is_meant_at_a_gateway_is_noticed_for_reputation() {
+    let gate = gate(true, Reputation { threshold: 1, reverse: ReverseRule::Off });
+    assert_eq!(messages(&gate, (BRIDGE, None), 50, unrelated).await, [ACCEPTED; 50]);
+    assert_eq!(gate.hidden(), [BRIDGE.parse::<IpAddr>().unwrap()]);
+}
