@@ -95,7 +95,11 @@ gateways = ["tmes"]
 #[test]
 fn from_never_loaded_to_fresh_without_a_server() {
     let mut house = House::new(TMES);
-    house.says("gateways", 0, &["tmes", "spf spf.example", "never loaded", "a source never answered"]);
+    house.says(
+        "gateways",
+        0,
+        &["tmes", "spf spf.example", "never loaded", "a source never answered", "1 network, kept fresh"],
+    );
     // A client in a static network is known; any other may be the gateway's.
     house.says("gateways test tmes 192.0.2.200", 0, &["source     yes", "192.0.2.128/25"]);
     house.says("gateways test tmes 203.0.113.7", 1, &["source     unknown"]);
@@ -103,7 +107,9 @@ fn from_never_loaded_to_fresh_without_a_server() {
 
     house.says("gateways diff tmes", 0, &["+ 198.51.100.0/24", "+ 203.0.113.7/32", "a:host.example"]);
     house.says("gateways", 0, &["never loaded"]);
-    house.says("gateways refresh", 0, &["spf spf.example", "4 entries, 0 before"]);
+    house.says("gateways test tmes 203.0.113.7", 1, &["never loaded", "spf spf.example: not asked yet"]);
+    house.says("gateways --json test tmes 203.0.113.7", 2, &["--json before `test`"]);
+    house.says("gateways refresh", 0, &["spf spf.example", "4 networks, for the first time"]);
     house.says("gateways", 0, &["4 networks, good"]);
     house.says("gateways test tmes 203.0.113.7", 0, &["source     yes", "203.0.113.7/32"]);
     house.says("gateways test tmes 203.0.113.8", 1, &["source     no"]);
@@ -114,7 +120,7 @@ fn from_never_loaded_to_fresh_without_a_server() {
     // Something comes and something goes.
     house.dns.restart(&[Zone::new(".", SECOND)]);
     house.says("gateways diff tmes", 0, &["+ 203.0.113.64/26", "- 198.51.100.0/24", "stays for 3 d"]);
-    house.says("gateways refresh tmes", 0, &["5 entries, 4 before"]);
+    house.says("gateways refresh tmes", 0, &["5 networks; 4 networks before"]);
     house.says("gateways show tmes", 0, &["198.51.100.0/24", "still used", "configuration"]);
     house.says("gateways test tmes 198.51.100.9", 0, &["source     yes"]);
 
@@ -127,9 +133,17 @@ fn from_never_loaded_to_fresh_without_a_server() {
 }
 
 #[test]
+fn a_refresh_that_cannot_be_kept_is_none() {
+    let house = House::new(TMES);
+    std::fs::create_dir(house.dir.join("state")).unwrap();
+    house.dir.write("state/gateways", "no directory");
+    house.says("gateways refresh", 2, &["cannot be kept", "Not a directory"]);
+}
+
+#[test]
 fn a_change_that_is_too_large_waits_for_an_administrator() {
     let mut house = House::new(&TMES.replace("max_shrink = 60", "max_shrink = 30"));
-    house.says("gateways refresh", 0, &["4 entries"]);
+    house.says("gateways refresh", 0, &["4 networks"]);
     house.dns.restart(&[Zone::new(".", SECOND)]);
     house.says("gateways diff tmes", 0, &["+ 203.0.113.64/26", "held", "1 of 4 would go"]);
     house.says("gateways refresh", 1, &["too many at once"]);
@@ -151,7 +165,7 @@ fn a_running_server_refreshes_when_it_is_told() {
     // The answers that the server keeps itself are asked for again once they are too old; a new one is not there yet.
     house.says("gateways refresh tmes", 0, &["spf spf.example"]);
     server.logged(log, "told to refresh");
-    house.says("gateways refresh nobody", 2, &["there is no gateway `nobody`; known: tmes"]);
+    house.says("gateways refresh nobody", 2, &["there is no gateway `nobody`; defined: tmes"]);
     assert!(server.stop().success());
     // A number that a killed server left behind is nobody's.
     house.dir.write("state/postern.pid", "1\n");
@@ -245,6 +259,13 @@ fn check_asks_the_network_unless_told_not_to() {
     house.configure(&TMES.replace("spf.example", "slip.example"));
     house.says("check", 1, &["error:", "spf slip.example", "cannot be used"]);
     house.says("check --offline", 0, &["can be used"]);
+    house.configure("[reputation]\ndnsbl = [\"bl.example\"]\n[domain.\"example.com\"]\ngateways = \"any\"");
+    house.says(
+        "check",
+        0,
+        &["warning:", "`bl.example` does not list 127.0.0.2", "it counts nothing", "can be used"],
+    );
+    house.configure(TMES);
     house.dns.kill();
     house.says("check", 0, &["warning:", "no answer", "can be used"]);
 }
@@ -354,4 +375,8 @@ fn providers_are_listed_and_found_by_their_mail_hosts() {
     house.says("gateways providers --mx mx.eu.mailmarshal.cloud", 0, &["provider = \"mailmarshal/eu\""]);
     house.says("gateways providers --mx mail.example.com", 1, &["no provider"]);
     assert!(house.json("gateways providers --json").as_array().unwrap().len() > 15);
+    // The list is for those who are still writing their file.
+    house.configure("[gateway.slip]\nprovider = \"mailmarshall/eu\"");
+    house.says("gateways", 2, &["there is no provider `mailmarshall`"]);
+    house.says("gateways providers", 0, &["mailmarshal/eu"]);
 }

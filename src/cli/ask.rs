@@ -35,7 +35,7 @@ pub(super) fn ask(config: &Path, options: TryOptions) -> io::Result<ExitCode> {
 fn decide(config: &Path, question: &Question, json: bool) -> io::Result<ExitCode> {
     let Assembled { problems, outcome, .. } = assemble::assemble(config);
     let Some((config, policy)) = outcome else {
-        super::print_problems(&problems);
+        super::print_errors(problems);
         return Ok(ExitCode::from(FAILED));
     };
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;

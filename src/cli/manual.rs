@@ -108,7 +108,10 @@ pub(super) const RUN: Manual = Manual(&[
         heading: "Files",
         parts: &[List(&[
             CONFIGURATION,
-            ("STATE_DIR/postern.pid", "the process id, for kill -HUP where there is no systemd"),
+            (
+                "STATE_DIR/postern.pid",
+                "the process id, for kill -HUP where there is no systemd; locked while the server lives",
+            ),
             ("STATE_DIR/status.json", "what postern gateways shows of the server"),
             (
                 "STATE_DIR/gateways/",
@@ -127,6 +130,14 @@ pub(super) const RUN: Manual = Manual(&[
 ]);
 
 pub(super) const CHECK: Manual = Manual(&[
+    Section {
+        heading: "What is asked",
+        parts: &[Prose(
+            "Whether every source of a gateway answers, and its answer can be used, and whether every block list is in \
+             order. A name that does not exist is an error; a server that gives no answer now is a warning. With \
+             --offline nothing is asked.",
+        )],
+    },
     Section { heading: "Files", parts: &[List(&[CONFIGURATION])] },
     Section {
         heading: "Exit status",
@@ -243,9 +254,10 @@ pub(super) const GATEWAYS: Manual = Manual(&[
             Verbatim("postern gateways test tmes 192.0.2.17"),
             Prose("The same list for the firewall, and for a connector that takes IPv4 up to /24 only:"),
             Verbatim(
-                "postern gateways show tmes --format nftables | nft -f -\n\
+                "postern gateways show tmes --format nftables > new && nft -f new\n\
                  postern gateways show tmes --format cidr --ipv4 --split 24",
             ),
+            Prose("Without a known network nothing is written, and the status is 2."),
             Prose("What would a refresh change? Nothing is changed by asking:"),
             Verbatim("postern gateways diff tmes"),
             Prose("Whose mail host is this, and what is known of that provider?"),

@@ -31,7 +31,7 @@ mod status;
 mod test;
 mod trial;
 
-use crate::config::Problems;
+use crate::config::{Problems, Severity};
 use arguments::{Arguments, Command};
 use clap::Parser;
 use std::io;
@@ -55,6 +55,12 @@ pub fn main() -> ExitCode {
         output::complain(&format!("postern: {error}\n"));
         ExitCode::from(FAILED)
     })
+}
+
+/// Why a configuration cannot be used; `check` and `run` show the rest, too.
+fn print_errors(mut problems: Problems) {
+    problems.retain(|problem| problem.severity == Severity::Error);
+    print_problems(&problems);
 }
 
 /// Problems as a compiler shows them, on standard error; in colour on a terminal.

@@ -106,7 +106,12 @@ impl Watch {
             None
         });
         let order = order.unwrap_or_default();
-        tracing::info!(gateways = order.gateways.join(", "), force = order.force, "told to refresh");
+        let named = order.gateways.join(", ");
+        tracing::info!(
+            gateways = if named.is_empty() { "all" } else { &named },
+            force = order.force,
+            "told to refresh"
+        );
         if !keeper.refresh(order) {
             tracing::warn!("too many orders to refresh are waiting; this one is not taken");
         }

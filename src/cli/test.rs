@@ -30,7 +30,7 @@ pub(super) fn test(config: &Path, files: &[PathBuf], json: bool) -> io::Result<E
     let (Some((_, policy)), false) = (outcome, broken.has_errors()) else {
         broken.sort();
         problems.append(broken);
-        super::print_problems(&problems);
+        super::print_errors(problems);
         return Ok(ExitCode::from(FAILED));
     };
     let runtime = runtime::Builder::new_current_thread().enable_time().build()?;

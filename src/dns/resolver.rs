@@ -121,7 +121,7 @@ impl Resolver {
         let asked = absolute(name).ok_or_else(|| failed("not a name that DNS could have"))?;
         let _turn = self.turns.acquire().await.map_err(|_| failed("shutting down"))?;
         match timeout(DEADLINE, self.hickory.lookup(asked.clone(), kind)).await {
-            Err(_) => Err(failed("no answer in time")),
+            Err(_) => Err(failed("timed out")),
             Ok(Ok(lookup)) => {
                 let chain = lookup.answers().iter().filter(|record| counts(record, kind));
                 Ok(Records {
@@ -245,7 +245,7 @@ fn denial<T>(error: &NetError, asked: &Name) -> Option<Records<T>> {
 /// What happened, in an administrator's words.
 fn explain(error: &NetError) -> String {
     if matches!(error, NetError::Timeout) {
-        return "no answer in time".into();
+        return "timed out".into();
     }
     let NetError::Dns(failure) = error else { return error.to_string() };
     if let Failure::ResponseCode(code) = failure {

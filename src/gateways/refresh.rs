@@ -59,8 +59,13 @@ pub struct Refreshed {
     pub events: Vec<Event>,
 }
 
-/// Refreshes the sources that an order is about, due or not, and keeps what comes of it.
-pub async fn refresh_now<F: Fetch>(stock: &mut Stock, fetch: &F, order: &Order) -> Vec<Refreshed> {
+/// Refreshes the sources that an order is about, due or not, and keeps what comes of it; after each, `step` is told.
+pub async fn refresh_now<F: Fetch>(
+    stock: &mut Stock,
+    fetch: &F,
+    order: &Order,
+    step: impl Fn(),
+) -> Vec<Refreshed> {
     let sources = stock.plan().sources_of(&order.gateways);
     let questions: Vec<(AddressSource, Validators)> = sources
         .into_iter()
@@ -82,6 +87,7 @@ pub async fn refresh_now<F: Fetch>(stock: &mut Stock, fetch: &F, order: &Order) 
         stock.recompose(&source);
         let after = stock.snapshot(&source).cloned().unwrap_or_default();
         done.push(Refreshed { source, before, after, events });
+        step();
     }
     done.sort_by_key(|refreshed| super::source::label(&refreshed.source));
     done

@@ -152,6 +152,10 @@ impl NameServer {
     /// Stops it where it stands: queries get no answer.
     pub(crate) fn freeze(&self) {
         self.signal("STOP");
+        // Each of its threads runs on until it sees the signal.
+        wait_for("named to stand still", SOON, || {
+            self.states().iter().all(|&state| state == 'T').then_some(())
+        });
     }
 
     /// Lets it go on.
@@ -181,6 +185,17 @@ impl NameServer {
     /// How often this was asked since it was started.
     pub(crate) fn asked(&self, name: &str, kind: &str) -> usize {
         self.queries().iter().filter(|query| query.name == name && query.kind == kind).count()
+    }
+
+    /// In which state each of its threads is (`proc(5)`).
+    fn states(&self) -> Vec<char> {
+        let (child, _) = self.running.as_ref().expect("named runs");
+        let threads = fs::read_dir(format!("/proc/{}/task", child.id())).expect("named's threads");
+        let state = |thread: std::io::Result<fs::DirEntry>| {
+            let stat = fs::read_to_string(thread.ok()?.path().join("stat")).ok()?;
+            stat.rsplit_once(") ")?.1.chars().next()
+        };
+        threads.filter_map(state).collect()
     }
 
     fn signal(&self, name: &str) {

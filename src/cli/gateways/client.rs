@@ -7,6 +7,7 @@ use crate::cli::output::{self, Mood, Page};
 use crate::cli::question::ClientAddress;
 use crate::cli::{outside, trial};
 use crate::gate::ask_about;
+use crate::gateways::GatewayStatus;
 use crate::mail::{Client, ClientCertificate, DomainPattern, DomainTable, Recipient, Session};
 use crate::policy::{
     self, Answer, Answers, Check, DomainPolicy, Finding, Gateways, Internal, LoopRule, Mode, Policy, Replies,
@@ -15,6 +16,9 @@ use crate::policy::{
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// Where texts begin, below those of the findings.
+const COLUMN: usize = 20;
 
 /// The recipient that is asked for; nobody has this domain (RFC 6761).
 const RECIPIENT: &str = "postmaster@gateway.invalid";
@@ -26,7 +30,7 @@ pub(super) async fn test(
     client: ClientAddress,
     certificate: Option<String>,
 ) -> io::Result<ExitCode> {
-    let gateway = opened.find(name)?.gateway;
+    let GatewayStatus { gateway, sources, networks: _ } = opened.find(name)?;
     let mut gateways = Gateways::default();
     let id = gateways.add(policy::Gateway::clone(&gateway));
     let policy = alone(gateways, Source::Gateways(vec![id]))?;
@@ -46,7 +50,18 @@ pub(super) async fn test(
     let mut page = Page::new(output::colour(&io::stdout()));
     trial::show_findings(found, 0, &mut page);
     if is_gateway && let Some(header) = gateway.header.as_ref().filter(|_| gateway.require.needs_header()) {
-        page.line(Mood::Doubtful, &format!("the header {} is still to come, with the message", header.name));
+        page.entry(
+            0,
+            "header",
+            COLUMN,
+            &format!("{} comes with the message; see `postern try --header`", header.name),
+        );
+    }
+    if !is_gateway && gateway.addresses.as_ref().is_some_and(|addresses| !addresses.complete) {
+        for source in sources.iter().filter(|source| source.loaded.is_none()) {
+            let why = source.trouble.as_ref().map_or("not asked yet", |trouble| &trouble.why);
+            page.entry_in(Mood::Doubtful, 0, "never loaded", COLUMN, &format!("{}: {why}", source.name));
+        }
     }
     output::print(&page.into_text())?;
     Ok(ExitCode::from(u8::from(!is_gateway)))

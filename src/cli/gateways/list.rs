@@ -39,16 +39,32 @@ pub(super) fn list(opened: &Opened, json: bool) -> io::Result<ExitCode> {
             show_source(source, opened.now, &mut page);
         }
     }
+    sum_up(&all, &mut page);
     server::show(&told, opened.now, &mut page);
     output::print(&page.into_text())?;
     Ok(ExitCode::SUCCESS)
 }
 
+/// Which of many to look at: the end of a long list is what stays on the screen.
+fn sum_up(all: &[GatewayStatus], page: &mut Page) {
+    if all.len() < 2 {
+        return;
+    }
+    let troubled: Vec<&str> =
+        all.iter().filter(|status| mood(status) != Mood::Good).map(|status| &*status.gateway.name).collect();
+    page.gap();
+    let count = format!("{} gateways", all.len());
+    if troubled.is_empty() {
+        page.entry_in(Mood::Good, 0, &count, COLUMN, "all in order");
+    } else {
+        page.entry_in(Mood::Doubtful, 0, &count, COLUMN, &format!("look at {}", troubled.join(", ")));
+    }
+}
+
 /// The gateway's name, where it is from, how many networks it has and what it must show.
 pub(super) fn head(opened: &Opened, status: &GatewayStatus, page: &mut Page) {
-    let GatewayStatus { gateway, networks: _, sources } = status;
-    let mood = sources.iter().map(source_mood).fold(Mood::Good, worse);
-    page.line(mood, &gateway.name);
+    let gateway = &status.gateway;
+    page.line(mood(status), &gateway.name);
     if let Some(provider) = opened.written(&gateway.name).and_then(|written| written.provider.as_deref()) {
         page.entry(2, "provider", COLUMN, provider);
     }
@@ -59,12 +75,11 @@ pub(super) fn head(opened: &Opened, status: &GatewayStatus, page: &mut Page) {
 /// How many networks, and whether that is all.
 pub(super) fn size(status: &GatewayStatus) -> String {
     let Some(addresses) = &status.gateway.addresses else { return "known without its address".to_owned() };
-    let mut text = match addresses.networks.len() {
-        1 => "1 network".to_owned(),
-        count => format!("{count} networks"),
-    };
+    let mut text = networks(addresses.networks.len());
     text.push_str(if status.sources.is_empty() { ", static" } else { ", kept fresh" });
-    if !addresses.complete {
+    if status.sources.iter().all(|source| source.loaded.is_none()) && addresses.networks.is_empty() {
+        "none known yet, so its clients are deferred".clone_into(&mut text);
+    } else if !addresses.complete {
         text.push_str("; a source never answered, so other clients are unknown and deferred");
     }
     match addresses.live.len() {
@@ -73,6 +88,11 @@ pub(super) fn size(status: &GatewayStatus) -> String {
         count => text.extend(["; ", &count.to_string(), " names are asked live"]),
     }
     text
+}
+
+/// So many networks.
+pub(super) fn networks(count: usize) -> String {
+    if count == 1 { "1 network".to_owned() } else { format!("{count} networks") }
 }
 
 fn requires(gateway: &Gateway) -> String {
@@ -93,13 +113,25 @@ fn requires(gateway: &Gateway) -> String {
 }
 
 fn show_source(source: &SourceStatus, now: Stamp, page: &mut Page) {
-    let SourceStatus { name, networks, live, loaded, checked, due, trouble, validated, notes, held, .. } =
-        source;
+    let SourceStatus {
+        name,
+        networks: count,
+        live,
+        loaded,
+        checked,
+        due,
+        trouble,
+        validated,
+        notes,
+        held,
+        ..
+    } = source;
     page.entry_in(source_mood(source), 2, name, COLUMN, "");
     let mut text = match loaded {
+        None if checked.is_none() => "never loaded; `postern run` or `gateways refresh` asks".to_owned(),
         None => "never loaded".to_owned(),
         Some(loaded) => {
-            let mut text = format!("{networks} networks, good {}", ago(now, *loaded));
+            let mut text = format!("{}, good {}", networks(*count), ago(now, *loaded));
             if *validated {
                 text.push_str(", validated");
             }
@@ -136,6 +168,11 @@ pub(super) fn held_text(held: &Held) -> String {
         Change::Growth => format!("{had} would become {has}"),
     };
     format!("{what}; look with `gateways diff`, take it with `gateways refresh --force`")
+}
+
+/// How a gateway stands: as its worst source.
+fn mood(status: &GatewayStatus) -> Mood {
+    status.sources.iter().map(source_mood).fold(Mood::Good, worse)
 }
 
 fn source_mood(source: &SourceStatus) -> Mood {

@@ -17,7 +17,7 @@ mod span;
 
 use super::arguments::{Gateways, GatewaysOptions};
 use super::output;
-use crate::config::{self, Config, Problems, Providers};
+use crate::config::{self, Config, Problems, Providers, ReadError};
 use crate::dns::Resolver;
 use crate::gateways::{Archive, Asker, GatewayStatus, Plan, Snapshots, Stamp, status};
 use std::io;
@@ -40,6 +40,16 @@ pub(super) fn gateways(path: &Path, options: GatewaysOptions) -> io::Result<Exit
     let GatewaysOptions { what, json } = options;
     match what {
         None => list::list(&open(path)?, json),
+        Some(what) if json => {
+            let what = match what {
+                Gateways::Show { .. } => "show",
+                Gateways::Test { .. } => "test",
+                Gateways::Diff { .. } => "diff",
+                Gateways::Refresh { .. } => "refresh",
+                Gateways::Providers { .. } => "providers",
+            };
+            Err(io::Error::other(format!("--json before `{what}` is for the list of all gateways")))
+        }
         Some(Gateways::Show { name, format, split, ipv4, json }) => {
             let shape = export::Shape { split, ipv4_only: ipv4 };
             show::show(&open(path)?, &name, format, shape, json)
@@ -60,7 +70,7 @@ pub(super) fn gateways(path: &Path, options: GatewaysOptions) -> io::Result<Exit
             })
         }
         Some(Gateways::Providers { name, mx, json }) => {
-            let known = known_providers(path)?;
+            let known = known_providers(path);
             match mx {
                 Some(host) => providers::suggest(&known, &host),
                 None => providers::providers(&known, name.as_deref(), json),
@@ -69,9 +79,20 @@ pub(super) fn gateways(path: &Path, options: GatewaysOptions) -> io::Result<Exit
     }
 }
 
-/// Those that the configuration adds, too; without a configuration, those that are built in.
-fn known_providers(path: &Path) -> io::Result<Providers> {
-    if path.exists() { Ok(open(path)?.config.providers) } else { Ok(Providers::built_in()) }
+/// Those that the configuration adds, too, whatever else is wrong with it: the list is read by those who are still writing
+/// theirs. Without a configuration, those that are built in.
+fn known_providers(path: &Path) -> Providers {
+    match config::read(path, &mut Problems::default()) {
+        Ok(Some(config)) => config.providers,
+        Err(ReadError::Missing) => Providers::built_in(),
+        Ok(None) | Err(_) => {
+            output::complain(&format!(
+                "postern: {} cannot be read; these are the providers that are built in\n",
+                path.display()
+            ));
+            Providers::built_in()
+        }
+    }
 }
 
 fn runtime() -> io::Result<Runtime> {
@@ -93,7 +114,7 @@ fn open(path: &Path) -> io::Result<Opened> {
     });
     problems.sort();
     let Some((config, plan)) = read.filter(|_| !problems.has_errors()) else {
-        super::print_problems(&problems);
+        super::print_errors(problems);
         return Err(io::Error::other(format!("{} cannot be used", path.display())));
     };
     let archive = Archive::new(&config.state_dir);
@@ -120,8 +141,8 @@ impl Opened {
         let mut all = self.status();
         let Some(at) = all.iter().position(|status| *status.gateway.name == *name) else {
             let names: Vec<&str> = all.iter().map(|status| &*status.gateway.name).collect();
-            let known = if names.is_empty() { "there is none".to_owned() } else { names.join(", ") };
-            return Err(io::Error::other(format!("there is no gateway `{name}`; known: {known}")));
+            let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            return Err(io::Error::other(format!("there is no gateway `{name}`; defined: {known}")));
         };
         Ok(all.swap_remove(at))
     }

@@ -7,7 +7,7 @@ use crate::cli::output::{self, Mood, Page};
 use crate::cli::pid_file;
 use crate::cli::progress::Progress;
 use crate::config::AddressSource;
-use crate::gateways::{Archive, Fetch, Order, Snapshot, Stamp, Stock, label, refresh_now};
+use crate::gateways::{Archive, Fetch, Item, Order, Snapshot, Stamp, Stock, label, refresh_now};
 use std::collections::HashMap;
 use std::io;
 use std::process::ExitCode;
@@ -45,9 +45,19 @@ pub(super) async fn refresh<F: Fetch>(
         by_server(&archive, &sources, since).await?
     } else {
         let Opened { plan, snapshots, .. } = opened;
-        let mut stock = Stock::new(plan, snapshots, Some(archive), Arc::new(SystemTime::now));
-        let done = refresh_now(&mut stock, fetch, &order).await;
-        done.into_iter().map(|refreshed| (refreshed.source, refreshed.after)).collect()
+        let mut stock = Stock::new(plan, snapshots, Some(archive.clone()), Arc::new(SystemTime::now));
+        let progress = Progress::begin("asking sources", sources.len());
+        let done = refresh_now(&mut stock, fetch, &order, || progress.step()).await;
+        drop(progress);
+        let after: HashMap<_, _> =
+            done.into_iter().map(|refreshed| (refreshed.source, refreshed.after)).collect();
+        // What the next start does not find was asked for in vain, and nobody reads a log here.
+        for (source, snapshot) in &after {
+            archive.write(source, snapshot).map_err(|error| {
+                io::Error::other(format!("what the sources answered cannot be kept: {error}"))
+            })?;
+        }
+        after
     };
     tell(&before, &after)
 }
@@ -105,13 +115,16 @@ fn tell(
     let mut sorted: Vec<_> = after.iter().collect();
     sorted.sort_by_key(|(source, _)| label(source));
     for (source, snapshot) in sorted {
-        let had = before.get(source).map_or(0, |before| before.entries.len());
-        let has = snapshot.entries.len();
+        let had = before.get(source).filter(|before| before.is_loaded());
+        let has = amount(snapshot);
         let (mood, text) = match (&snapshot.trouble, &snapshot.held) {
             (Some(trouble), _) => (Mood::Bad, trouble.why.clone()),
             (None, Some(held)) => (Mood::Doubtful, super::list::held_text(held)),
-            (None, None) if had == has => (Mood::Good, format!("{has} entries")),
-            (None, None) => (Mood::Good, format!("{has} entries, {had} before")),
+            (None, None) => match had.map(amount) {
+                None => (Mood::Good, format!("{has}, for the first time")),
+                Some(had) if had == has => (Mood::Good, has),
+                Some(had) => (Mood::Good, format!("{has}; {had} before")),
+            },
         };
         all_well &= mood == Mood::Good;
         page.line(mood, &label(source));
@@ -119,4 +132,15 @@ fn tell(
     }
     output::print(&page.into_text())?;
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// What a source has: networks, and names that are asked live.
+fn amount(snapshot: &Snapshot) -> String {
+    let live = snapshot.entries.iter().filter(|entry| matches!(entry.item, Item::Live(_))).count();
+    let networks = super::list::networks(snapshot.entries.len() - live);
+    match live {
+        0 => networks,
+        1 => format!("{networks} and 1 live name"),
+        _ => format!("{networks} and {live} live names"),
+    }
 }

@@ -19,6 +19,8 @@ const MIN_SECRET: usize = 8;
 const MAX_SECRET: usize = 1024;
 /// Where systemd puts credentials (`systemd.exec(5)`).
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+/// Where they are of the service that runs, for root's commands beside it.
+const OF_SERVICE: &str = "/run/credentials/postern.service";
 /// Access rights of those who are neither the owner nor in the group.
 const OTHERS: u32 = 0o007;
 
@@ -108,11 +110,12 @@ impl Check<'_> {
             self.error(name, what, "write the name that stands behind `LoadCredential=` in the unit");
             return None;
         }
-        let Some(dir) = std::env::var_os(CREDENTIALS).map(PathBuf::from) else {
+        let passed = std::env::var_os(CREDENTIALS).map(PathBuf::from);
+        let Some(dir) = passed.or_else(|| Some(PathBuf::from(OF_SERVICE)).filter(|dir| dir.is_dir())) else {
             let what = format!("the credential {} is not passed: ${CREDENTIALS} is not set", quoted(name));
             let help = format!(
-                "let systemd pass it, `LoadCredential={}:/path/of/secret`; to check by hand while the service runs: \
-                 `{CREDENTIALS}=/run/credentials/postern.service postern check`",
+                "let systemd pass it, `LoadCredential={}:/path/of/secret`; commands by hand find it while postern.service \
+                 runs",
                 crate::mail::Escaped(name.as_bytes())
             );
             self.error(name, what, help);

@@ -150,6 +150,9 @@ fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     attempt.follow()
 }
 
+/// Errors that only say in which layer their cause was met.
+const LAYERS: [&str; 3] = ["error sending request", "client error (Connect)", "dns error"];
+
 /// What went wrong on the way. The address is known to whoever reads it.
 fn failed(error: reqwest::Error) -> SourceError {
     let is_wrong = error.is_redirect() || error.is_builder();
@@ -158,9 +161,11 @@ fn failed(error: reqwest::Error) -> SourceError {
     let mut why = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
-        // Some errors show their cause themselves.
         let inner_text = inner.to_string();
-        if !why.contains(&inner_text) {
+        if LAYERS.contains(&&*why) {
+            why = inner_text;
+        } else if !why.contains(&inner_text) {
+            // Some errors show their cause themselves.
             why = format!("{why}: {inner_text}");
         }
         cause = inner.source();

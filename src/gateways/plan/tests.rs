@@ -60,11 +60,11 @@ async fn a_gateway_is_complete_when_each_of_its_sources_has_answered() {
     let mut stock = stock(&dir, &plan, &Arc::default());
     assert_eq!((networks(&stock, "a"), is_complete(&stock, "a")), (vec!["192.0.2.0/24".to_owned()], false));
     let table = Table::new(&[("one.example", &["198.51.100.0/24"])]);
-    refresh_now(&mut stock, &table, &Order::default()).await;
+    refresh_now(&mut stock, &table, &Order::default(), || ()).await;
     assert_eq!(networks(&stock, "a"), ["192.0.2.0/24", "198.51.100.0/24"]);
     assert!(!is_complete(&stock, "a"));
     table.set("two.example", &["203.0.113.0/24"]);
-    let done = refresh_now(&mut stock, &table, &Order::default()).await;
+    let done = refresh_now(&mut stock, &table, &Order::default(), || ()).await;
     assert!(is_complete(&stock, "a"));
     assert_eq!(done[1].events, [Event::Loaded(1)], "{done:?}");
     assert_eq!((done[1].before.entries.len(), done[1].after.entries.len()), (0, 1));
@@ -81,7 +81,7 @@ async fn published_networks_are_cut_to_the_bounds() {
     let mut stock = stock(&dir, &plan, &Arc::default());
     let all = ["192.0.2.0/24", "192.0.2.7/32", "198.51.100.0/24", "2001:db8:1::/48", "2001:db9::/48"];
     let table = Table::new(&[("one.example", &all)]);
-    refresh_now(&mut stock, &table, &Order::default()).await;
+    refresh_now(&mut stock, &table, &Order::default(), || ()).await;
     let cut = ["100.64.0.1/32", "192.0.2.0/25", "192.0.2.7/32", "192.0.2.128/26", "2001:db8:1::/48"];
     assert_eq!(networks(&stock, "a"), cut);
     assert_eq!(networks(&stock, "b"), all);
@@ -125,7 +125,7 @@ async fn each_gateway_lets_go_after_its_own_hold() {
     ] {
         *hour.lock().unwrap() = now;
         table.set("one.example", published);
-        refresh_now(&mut stock, &table, &Order::default()).await;
+        refresh_now(&mut stock, &table, &Order::default(), || ()).await;
         assert_eq!(
             (networks(&stock, "short"), networks(&stock, "long")),
             (strings(short), strings(long)),
@@ -148,7 +148,7 @@ async fn the_status_is_read_from_disk_alone() {
     );
     let mut stock = stock(&dir, &plan, &Arc::default());
     let table = Table::new(&[("one.example", &["198.51.100.0/24"])]);
-    refresh_now(&mut stock, &table, &Order { gateways: vec!["a".into()], force: false }).await;
+    refresh_now(&mut stock, &table, &Order { gateways: vec!["a".into()], force: false }, || ()).await;
     let shown = status(&plan, &dir.snapshots(&plan));
     assert_eq!(shown.iter().map(|one| &*one.gateway.name).collect::<Vec<_>>(), ["a", "b"]);
     let [one, two] = shown[0].sources.as_slice() else { panic!("{:?}", shown[0].sources) };
