@@ -161,7 +161,7 @@ impl Stock {
                     why,
                     "gateway: a change was stopped; see `postern gateways diff`, take it with `refresh --force`"
                 ),
-                Event::Noted(why) => tracing::warn!(gateway, source, why, "gateway: something to know"),
+                Event::Noted(why) => tracing::info!(gateway, source, why, "gateway: worth knowing"),
             }
         }
     }

@@ -49,12 +49,12 @@ enum Failure {
 
 #[test]
 fn a_name_server_that_is_killed() {
-    outage(Failure::Gone, "spf.example: no answer in time", UNKNOWN);
+    outage(Failure::Gone, "spf.example: timed out", UNKNOWN);
 }
 
 #[test]
 fn a_name_server_that_is_mute() {
-    outage(Failure::Mute, "no answer in time", UNKNOWN);
+    outage(Failure::Mute, "timed out", UNKNOWN);
 }
 
 #[test]

@@ -63,6 +63,7 @@ impl Check<'_> {
         let mut directories = References::to("directory", "directories", directories);
         let mut seen: HashMap<DomainPattern, &Placed<String>> = HashMap::new();
         let mut domains = Vec::new();
+        let mut unchecked = Vec::new();
         // In the order of the file, so that of two names for one domain the second is the one too many.
         let mut in_order: Vec<_> = tables.iter().collect();
         in_order.sort_by_key(|(name, _)| name.span().map(|span| span.start));
@@ -70,6 +71,9 @@ impl Check<'_> {
             let file::Domain { mode, gateways: from, directories: of, subaddress, verdict, reply } =
                 &***table;
             let source = self.source(name, from.as_ref(), &mut gateways);
+            if of.is_none() && !self.lost.touches(&["domain", name, "directories"]) {
+                unchecked.push(name);
+            }
             let directories = self.directories_of(name, of.as_ref(), &mut directories);
             let subaddress = self.subaddress(subaddress);
             let replies = self.replies(reply, Some(replies));
@@ -96,6 +100,7 @@ impl Check<'_> {
             self.use_of_replies(reply, &used);
             domains.push(domain);
         }
+        self.unchecked(&unchecked);
         self.unused(&gateways);
         self.unused(&directories);
         domains
@@ -155,12 +160,28 @@ impl Check<'_> {
             self.not_empty(names, &path, "no recipient would exist", help);
             return self.references(names, references);
         }
-        if !self.lost.touches(&path) {
-            let what = format!("the recipients of {} are not checked", quoted(domain));
-            let help = "write `directories = [...]` to refuse mail for those that do not exist";
-            self.note(domain, what, help);
-        }
         Vec::new()
+    }
+
+    /// Names the domains whose recipients are not checked: each of a few, many together.
+    fn unchecked(&mut self, domains: &[&Placed<String>]) {
+        const FEW: usize = 3;
+        let help = "write `directories = [...]` to refuse mail for those that do not exist";
+        if let [first, ..] = domains
+            && domains.len() > FEW
+        {
+            let named: Vec<String> = domains[..FEW].iter().map(|domain| quoted(domain)).collect();
+            let (all, more) = (domains.len(), domains.len() - FEW);
+            let what = format!(
+                "the recipients of {all} domains are not checked: {} and {more} more",
+                named.join(", ")
+            );
+            self.note(first, what, help);
+            return;
+        }
+        for domain in domains {
+            self.note(domain, format!("the recipients of {} are not checked", quoted(domain)), help);
+        }
     }
 
     /// Names of tables, each of which must be there, and each of which is named once.
