@@ -210,6 +210,14 @@ fn lists_for_others_to_read() {
     let first = &all["gateways"][0];
     assert_eq!((&first["name"], &first["complete"]), (&"tmes".into(), &true.into()), "{all}");
     assert!(all["server"].is_null(), "{all}");
+    let tested = house.json("gateways test tmes 203.0.113.7 --json");
+    assert_eq!(
+        (&tested["is_gateway"], &tested["findings"][0]["answer"]),
+        (&true.into(), &"yes".into()),
+        "{tested}"
+    );
+    assert_eq!(house.json("gateways diff tmes --json")[0]["came"].as_array().unwrap().len(), 0);
+    assert_eq!(house.json("gateways refresh --json")[0]["entries"], 4);
     assert_eq!(house.json("gateways show tmes --json")["networks"].as_array().unwrap().len(), 5);
 }
 

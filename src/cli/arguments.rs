@@ -200,6 +200,10 @@ pub enum Gateways {
         /// The common name of the client's trusted certificate
         #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
         certificate: Option<String>,
+
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Ask a gateway's sources now, and show what would change
     ///
@@ -207,6 +211,10 @@ pub enum Gateways {
     Diff {
         /// The gateway
         name: String,
+
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Ask the sources of gateways now
     ///
@@ -218,6 +226,10 @@ pub enum Gateways {
         /// Take what they publish even where it shrinks or grows too much to be believed
         #[arg(long, requires = "names")]
         force: bool,
+
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// List the providers that are known, with their regions
     Providers {

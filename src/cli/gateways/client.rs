@@ -5,6 +5,7 @@
 use super::Opened;
 use crate::cli::output::{self, Mood, Page};
 use crate::cli::question::ClientAddress;
+use crate::cli::trial::FindingJson;
 use crate::cli::{outside, trial};
 use crate::gate::ask_about;
 use crate::gateways::GatewayStatus;
@@ -13,6 +14,7 @@ use crate::policy::{
     self, Answer, Answers, Check, DomainPolicy, Finding, Gateways, Internal, LoopRule, Mode, Policy, Replies,
     Reputation, Source, Unlisted, Verdicts,
 };
+use serde::Serialize;
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,8 +29,8 @@ const RECIPIENT: &str = "postmaster@gateway.invalid";
 pub(super) async fn test(
     opened: &Opened,
     name: &str,
-    client: ClientAddress,
-    certificate: Option<String>,
+    (client, certificate): (ClientAddress, Option<String>),
+    json: bool,
 ) -> io::Result<ExitCode> {
     let GatewayStatus { gateway, sources, networks: _ } = opened.find(name)?;
     let mut gateways = Gateways::default();
@@ -47,6 +49,16 @@ pub(super) async fn test(
     let found: Vec<&Finding> =
         decision.findings.iter().filter(|finding| finding.check == Check::Source).collect();
     let is_gateway = !found.is_empty() && found.iter().all(|finding| finding.answer == Answer::Yes);
+    if json {
+        let told = TestJson {
+            gateway: name,
+            is_gateway,
+            awaits_header: is_gateway && gateway.require.needs_header(),
+            findings: found.into_iter().map(FindingJson::new).collect(),
+        };
+        output::print_json(&told)?;
+        return Ok(ExitCode::from(u8::from(!is_gateway)));
+    }
     let mut page = Page::new(output::colour(&io::stdout()));
     trial::show_findings(found, 0, &mut page);
     if is_gateway && let Some(header) = gateway.header.as_ref().filter(|_| gateway.require.needs_header()) {
@@ -65,6 +77,17 @@ pub(super) async fn test(
     }
     output::print(&page.into_text())?;
     Ok(ExitCode::from(u8::from(!is_gateway)))
+}
+
+/// A test as JSON.
+#[derive(Serialize)]
+struct TestJson<'a> {
+    gateway: &'a str,
+    /// As far as that is known before the message has come.
+    is_gateway: bool,
+    /// Whether a header line is still to come with the message.
+    awaits_header: bool,
+    findings: Vec<FindingJson<'a>>,
 }
 
 /// A policy of one domain, in which nothing but the source is looked at.

@@ -10,6 +10,7 @@ use crate::config::AddressSource;
 use crate::gateways::{Entry, Fetch, Fetched, Item, Snapshot, SourceError, Validators, label, merge};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::process::ExitCode;
@@ -45,9 +46,21 @@ pub(in crate::cli) async fn ask<F: Fetch>(fetch: &F, sources: Vec<AddressSource>
 }
 
 /// Shows what would change; 1 when a source gives nothing that can be used.
-pub(super) async fn diff<F: Fetch>(opened: &Opened, name: &str, fetch: &F) -> io::Result<ExitCode> {
+pub(super) async fn diff<F: Fetch>(
+    opened: &Opened,
+    name: &str,
+    fetch: &F,
+    json: bool,
+) -> io::Result<ExitCode> {
     let sources: Vec<AddressSource> =
         opened.find(name)?.sources.into_iter().map(|status| status.source).collect();
+    if json {
+        let answers = ask(fetch, sources).await;
+        let told: Vec<DiffJson> =
+            answers.iter().map(|(source, answer)| DiffJson::of(opened, source, answer)).collect();
+        output::print_json(&told)?;
+        return Ok(ExitCode::from(u8::from(answers.iter().any(|(_, answer)| answer.is_err()))));
+    }
     let mut page = Page::new(output::colour(&io::stdout()));
     if sources.is_empty() {
         page.line(Mood::Plain, "all networks stand in the configuration; nothing is kept fresh");
@@ -64,20 +77,18 @@ pub(super) async fn diff<F: Fetch>(opened: &Opened, name: &str, fetch: &F) -> io
 }
 
 fn show(opened: &Opened, source: &AddressSource, answer: &Result<Fetched, SourceError>, page: &mut Page) {
-    let nothing = Snapshot::default();
-    let before = opened.snapshots.get(source).unwrap_or(&nothing);
     if let Err(error) = answer {
         page.entry_in(Mood::Bad, 2, "trouble", 12, &error.to_string());
         page.entry(2, "", 12, "the last good set would stay");
         return;
     }
-    let guard = opened.plan.sources().get(source).map(|shared| shared.guard).unwrap_or_default();
-    let (after, _) = merge(before, answer, opened.now, guard, false);
-    let changes = changes(before, &after);
+    let hold = opened.plan.sources().get(source).map(|shared| shared.guard.removal_hold).unwrap_or_default();
+    let (before, after) = around(opened, source, answer);
+    let changes = changes(&before, &after);
     for (entry, change) in &changes {
         let (mood, sign, more) = match change {
             Change::Came => (Mood::Good, "+", String::new()),
-            Change::Missing => (Mood::Doubtful, "-", format!("; stays for {}", span(guard.removal_hold))),
+            Change::Missing => (Mood::Doubtful, "-", format!("; stays for {}", span(hold))),
             Change::Gone => (Mood::Bad, "-", "; goes now".to_owned()),
             Change::Back => (Mood::Good, "+", "; was gone".to_owned()),
         };
@@ -100,6 +111,53 @@ fn show(opened: &Opened, source: &AddressSource, answer: &Result<Fetched, Source
     } else if changes.is_empty() {
         page.entry(2, "nothing would change", 0, "");
     }
+}
+
+/// What one source would change, as JSON.
+#[derive(Serialize)]
+struct DiffJson {
+    source: String,
+    /// Why its last good set would stay as it is.
+    trouble: Option<String>,
+    came: Vec<String>,
+    /// Published no longer; they stay for `removal_hold`.
+    missing: Vec<String>,
+    gone: Vec<String>,
+    back: Vec<String>,
+    /// What a guard would stop, in words.
+    held: Option<String>,
+}
+
+impl DiffJson {
+    fn of(opened: &Opened, source: &AddressSource, answer: &Result<Fetched, SourceError>) -> Self {
+        let (before, after) = around(opened, source, answer);
+        let changes = changes(&before, &after);
+        let named = |wanted| {
+            let fitting = changes.iter().filter(|(_, change)| *change == wanted);
+            fitting.map(|(entry, _)| item(&entry.item)).collect()
+        };
+        Self {
+            source: label(source),
+            trouble: after.trouble.as_ref().map(|trouble| trouble.why.clone()),
+            came: named(Change::Came),
+            missing: named(Change::Missing),
+            gone: named(Change::Gone),
+            back: named(Change::Back),
+            held: after.held.as_ref().map(held_text),
+        }
+    }
+}
+
+/// The snapshot of a source as it is, and as it would be.
+fn around(
+    opened: &Opened,
+    source: &AddressSource,
+    answer: &Result<Fetched, SourceError>,
+) -> (Snapshot, Snapshot) {
+    let before = opened.snapshots.get(source).cloned().unwrap_or_default();
+    let guard = opened.plan.sources().get(source).map(|shared| shared.guard).unwrap_or_default();
+    let (after, _) = merge(&before, answer, opened.now, guard, false);
+    (before, after)
 }
 
 /// What happens to one entry.

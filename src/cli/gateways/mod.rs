@@ -19,7 +19,7 @@ use super::arguments::{Gateways, GatewaysOptions};
 use super::output;
 use crate::config::{self, Config, Problems, Providers, ReadError};
 use crate::dns::Resolver;
-use crate::gateways::{Archive, Asker, GatewayStatus, Plan, Snapshots, Stamp, status};
+use crate::gateways::{Archive, Asker, GatewayStatus, Order, Plan, Snapshots, Stamp, status};
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -54,19 +54,20 @@ pub(super) fn gateways(path: &Path, options: GatewaysOptions) -> io::Result<Exit
             let shape = export::Shape { split, ipv4_only: ipv4 };
             show::show(&open(path)?, &name, format, shape, json)
         }
-        Some(Gateways::Test { name, client, certificate }) => {
+        Some(Gateways::Test { name, client, certificate, json }) => {
             let opened = open(path)?;
-            runtime()?.block_on(client::test(&opened, &name, client, certificate))
+            runtime()?.block_on(client::test(&opened, &name, (client, certificate), json))
         }
-        Some(Gateways::Diff { name }) => {
+        Some(Gateways::Diff { name, json }) => {
             let opened = open(path)?;
-            runtime()?.block_on(async { diff::diff(&opened, &name, &asker(&opened.config)?).await })
+            runtime()?.block_on(async { diff::diff(&opened, &name, &asker(&opened.config)?, json).await })
         }
-        Some(Gateways::Refresh { names, force }) => {
+        Some(Gateways::Refresh { names, force, json }) => {
             let opened = open(path)?;
             runtime()?.block_on(async {
                 let asker = asker(&opened.config)?;
-                refresh::refresh(opened, names, force, &asker).await
+                let order = Order { gateways: names, force };
+                refresh::refresh(opened, order, &asker, json).await
             })
         }
         Some(Gateways::Providers { name, mx, json }) => {

@@ -8,6 +8,7 @@ use crate::cli::pid_file;
 use crate::cli::progress::Progress;
 use crate::config::AddressSource;
 use crate::gateways::{Archive, Fetch, Item, Order, Snapshot, Stamp, Stock, label, refresh_now};
+use serde::Serialize;
 use std::collections::HashMap;
 use std::io;
 use std::process::ExitCode;
@@ -23,16 +24,15 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Refreshes; 1 when a source has trouble afterwards or its change was held.
 pub(super) async fn refresh<F: Fetch>(
     opened: Opened,
-    names: Vec<String>,
-    force: bool,
+    order: Order,
     fetch: &F,
+    json: bool,
 ) -> io::Result<ExitCode> {
-    for name in &names {
+    for name in &order.gateways {
         opened.find(name)?;
     }
-    let order = Order { gateways: names, force };
     let sources: Vec<AddressSource> = opened.plan.sources_of(&order.gateways).into_iter().collect();
-    if sources.is_empty() {
+    if sources.is_empty() && !json {
         output::print("all networks stand in the configuration; nothing is kept fresh\n")?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -59,7 +59,34 @@ pub(super) async fn refresh<F: Fetch>(
         }
         after
     };
-    tell(&before, &after)
+    if json { tell_json(&after) } else { tell(&before, &after) }
+}
+
+/// How a source stands after a refresh.
+#[derive(Serialize)]
+struct RefreshedJson<'a> {
+    source: String,
+    /// Networks and live names that are in force or held.
+    entries: usize,
+    trouble: Option<&'a str>,
+    /// What a guard stopped, in words.
+    held: Option<String>,
+}
+
+fn tell_json(after: &HashMap<AddressSource, Snapshot>) -> io::Result<ExitCode> {
+    let mut told: Vec<RefreshedJson<'_>> = after
+        .iter()
+        .map(|(source, snapshot)| RefreshedJson {
+            source: label(source),
+            entries: snapshot.entries.len(),
+            trouble: snapshot.trouble.as_ref().map(|trouble| trouble.why.as_str()),
+            held: snapshot.held.as_ref().map(super::list::held_text),
+        })
+        .collect();
+    told.sort_by(|a, b| a.source.cmp(&b.source));
+    output::print_json(&told)?;
+    let all_well = told.iter().all(|source| source.trouble.is_none() && source.held.is_none());
+    Ok(ExitCode::from(u8::from(!all_well)))
 }
 
 /// Waits until no source was asked in this second, so that what is asked from now on can be told by its time.

@@ -54,8 +54,9 @@ struct DecisionJson<'a> {
     findings: Vec<FindingJson<'a>>,
 }
 
+/// One check's result.
 #[derive(Serialize)]
-struct FindingJson<'a> {
+pub(in crate::cli) struct FindingJson<'a> {
     check: &'static str,
     answer: &'static str,
     #[serde(serialize_with = "display")]
@@ -138,16 +139,6 @@ impl<'a> MessageJson<'a> {
 
 impl<'a> DecisionJson<'a> {
     fn new(decision: &'a Decision) -> Self {
-        let finding = |finding: &'a Finding| {
-            let Finding { check, answer, rule, reason, verdict } = finding;
-            FindingJson {
-                check: check.as_str(),
-                answer: answer.as_str(),
-                rule,
-                reason: reason.as_str(),
-                verdict: verdict.as_str(),
-            }
-        };
         Self {
             domain: decision.domain.as_ref().map(|domain| domain.pattern.to_string()),
             mode: decision.mode.as_str(),
@@ -155,7 +146,21 @@ impl<'a> DecisionJson<'a> {
             applied: decision.applied.as_str(),
             reason: decision.reason.as_str(),
             gateway: decision.gateway(),
-            findings: decision.findings.iter().map(finding).collect(),
+            findings: decision.findings.iter().map(FindingJson::new).collect(),
+        }
+    }
+}
+
+impl<'a> FindingJson<'a> {
+    /// One finding.
+    pub(in crate::cli) fn new(finding: &'a Finding) -> Self {
+        let Finding { check, answer, rule, reason, verdict } = finding;
+        Self {
+            check: check.as_str(),
+            answer: answer.as_str(),
+            rule,
+            reason: reason.as_str(),
+            verdict: verdict.as_str(),
         }
     }
 }

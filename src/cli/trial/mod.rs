@@ -6,6 +6,7 @@
 mod json;
 mod report;
 
+pub(super) use json::FindingJson;
 pub(super) use report::show_findings;
 
 use super::question::{Address, Question};
