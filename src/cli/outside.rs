@@ -48,10 +48,13 @@ impl Watch {
             Ok(asks) => Work::begin(gate, config, (plan, snapshots), asks),
             Err(error) => {
                 let why = error.to_string();
-                tracing::warn!(
-                    error = why,
-                    "no names can be asked for; what is known of gateways stays, and it is tried again"
-                );
+                // Where all is written in the configuration, nobody misses it.
+                if policy.asks() || !plan.sources().is_empty() {
+                    tracing::warn!(
+                        error = why,
+                        "no names can be asked for; what is known of gateways stays, and it is tried again"
+                    );
+                }
                 gate.ask(Box::new(Nobody));
                 Work::Deaf { why, plan, snapshots }
             }
