@@ -34,7 +34,7 @@ pub use fetch::{Fetch, Fetched, Validators};
 pub use keeper::Keeper;
 pub use merge::{Event, merge};
 pub use plan::{Composed, Plan, Planned, Use};
-pub use refresh::{Order, Refreshed, refresh_now};
+pub use refresh::{Answered, Order, Refreshed, ask_anew, refresh_now};
 pub use snapshot::{Change, Entry, Held, Item, Snapshot, Trouble};
 pub use source::{Published, PublishedNetwork, SourceError, kind, label};
 pub use stamp::Stamp;

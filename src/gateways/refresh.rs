@@ -2,16 +2,18 @@
 //! A refresh that somebody asks for: as an order to the server, left in `state_dir` before a SIGUSR1, or done on the spot
 //! where no server runs.
 
-use super::fetch::{Fetch, Validators};
+use super::fetch::{Fetch, Fetched, Validators};
 use super::keeper::{AT_ONCE, ask};
 use super::merge::Event;
 use super::snapshot::Snapshot;
+use super::source::SourceError;
 use super::stock::Stock;
 use crate::config::AddressSource;
 use crate::store::{Store, StoreError};
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::pin::pin;
 
 /// The name of the file in `state_dir`.
 const FILE: &str = "refresh.json";
@@ -46,6 +48,9 @@ impl Order {
     }
 }
 
+/// A source and its answer.
+pub type Answered = (AddressSource, Result<Fetched, SourceError>);
+
 /// What a refresh did to one source.
 #[derive(Clone, Debug)]
 pub struct Refreshed {
@@ -57,6 +62,23 @@ pub struct Refreshed {
     pub after: Snapshot,
     /// What happened, the same that is logged.
     pub events: Vec<Event>,
+}
+
+/// The answer of each source, as it comes in; no more are asked at one time than a server would ask.
+fn answers<F: Fetch>(fetch: &F, questions: Vec<(AddressSource, Validators)>) -> impl Stream<Item = Answered> {
+    let asked = questions.into_iter().map(async |(source, validators)| {
+        let answer = ask(fetch, &source, &validators).await;
+        (source, answer)
+    });
+    futures_util::stream::iter(asked).buffer_unordered(AT_ONCE)
+}
+
+/// Asks sources as if they had never been asked, and keeps nothing; after each, `step` is told. By name.
+pub async fn ask_anew<F: Fetch>(fetch: &F, sources: Vec<AddressSource>, step: impl Fn()) -> Vec<Answered> {
+    let questions = sources.into_iter().map(|source| (source, Validators::default())).collect();
+    let mut answered: Vec<Answered> = answers(fetch, questions).inspect(|_| step()).collect().await;
+    answered.sort_by_key(|(source, _)| super::source::label(source));
+    answered
 }
 
 /// Refreshes the sources that an order is about, due or not, and keeps what comes of it; after each, `step` is told.
@@ -75,11 +97,7 @@ pub async fn refresh_now<F: Fetch>(
             (source, validators)
         })
         .collect();
-    let asked = questions.into_iter().map(async |(source, validators)| {
-        let answer = ask(fetch, &source, &validators).await;
-        (source, answer)
-    });
-    let mut answers = futures_util::stream::iter(asked).buffer_unordered(AT_ONCE);
+    let mut answers = pin!(answers(fetch, questions));
     let mut done = Vec::new();
     while let Some((source, answer)) = answers.next().await {
         let before = stock.snapshot(&source).cloned().unwrap_or_default();

@@ -7,42 +7,19 @@ use super::span::span;
 use crate::cli::output::{self, Mood, Page};
 use crate::cli::progress::Progress;
 use crate::config::AddressSource;
-use crate::gateways::{Entry, Fetch, Fetched, Item, Snapshot, SourceError, Validators, label, merge};
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
+use crate::gateways::{Answered, Entry, Fetch, Fetched, Item, Snapshot, SourceError, ask_anew, label, merge};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::process::ExitCode;
-use std::time::Duration;
-use tokio::time::timeout;
 
-/// How long one source may take.
-const LIMIT: Duration = Duration::from_secs(60);
 /// Where it is said what a network comes from.
 const COLUMN: usize = 26;
 
-/// What one source answers.
-pub(in crate::cli) type Answer = (AddressSource, Result<Fetched, SourceError>);
-
-/// Asks sources, all at once, as if they had never been asked.
-pub(in crate::cli) async fn ask<F: Fetch>(fetch: &F, sources: Vec<AddressSource>) -> Vec<Answer> {
+/// Asks sources, and shows how far that is.
+pub(in crate::cli) async fn ask<F: Fetch>(fetch: &F, sources: Vec<AddressSource>) -> Vec<Answered> {
     let progress = Progress::begin("asking sources", sources.len());
-    let mut asked: FuturesUnordered<_> = sources
-        .into_iter()
-        .map(async |source| {
-            let answer = timeout(LIMIT, fetch.fetch(&source, &Validators::default())).await;
-            let late = || Err(SourceError::Unreachable(format!("nothing within {} s", LIMIT.as_secs())));
-            (source, answer.unwrap_or_else(|_| late()))
-        })
-        .collect();
-    let mut answers = Vec::new();
-    while let Some(answer) = asked.next().await {
-        progress.step();
-        answers.push(answer);
-    }
-    answers.sort_by_key(|(source, _)| label(source));
-    answers
+    ask_anew(fetch, sources, || progress.step()).await
 }
 
 /// Shows what would change; 1 when a source gives nothing that can be used.
