@@ -35,8 +35,9 @@ pub use problem::{Place, Problem, Problems, See, Severity};
 pub use providers::{Certainty, Fact, Known, Provider, Providers, Region, Resolved, Suggestion};
 pub use schema::schema;
 pub use settings::{
-    AddressSource, Config, Directory, DirectorySource, Dns, DnsblZone, Domain, Feed, FeedFormat, Gateway,
-    Guard, Listen, Loops, Milter, Reputation, Source,
+    AddressSource, Attributes, Columns, Config, Csv, Directory, DirectorySource, Dns, DnsblZone, Domain,
+    Feed, FeedFormat, Gateway, Graph, GraphCredential, Guard, Identity, Ldap, LdapBind, LdapSchema, Ldif,
+    Listen, Loops, Milter, Reputation, Source, Sql, SyncRules,
 };
 pub use source::ReadError;
 

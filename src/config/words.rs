@@ -10,11 +10,80 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 
 /// Kinds of directories.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum DirectoryType {
     /// A text file with one address a line.
     List,
+    /// A table as text: an export of Microsoft 365, Exchange, Google Workspace, or of anything else.
+    Csv,
+    /// An export of an LDAP directory.
+    Ldif,
+    /// An LDAP directory, such as Active Directory or `OpenLDAP`.
+    Ldap,
+    /// A database: `PostgreSQL`, `MySQL`, `MariaDB` or `SQLite`.
+    Sql,
+    /// Microsoft 365, through Microsoft Graph.
+    Graph,
+}
+
+impl DirectoryType {
+    /// As it is written.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Csv => "csv",
+            Self::Ldif => "ldif",
+            Self::Ldap => "ldap",
+            Self::Sql => "sql",
+            Self::Graph => "graph",
+        }
+    }
+}
+
+/// Kinds of recipients.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Included {
+    /// Mailboxes of people.
+    Users,
+    /// Shared mailboxes.
+    Shared,
+    /// Mailboxes of rooms and equipment.
+    Rooms,
+    /// Groups and distribution lists.
+    Groups,
+    /// Contacts, whose mail goes on to elsewhere.
+    Contacts,
+    /// Public folders that take mail.
+    PublicFolders,
+}
+
+/// How an LDAP directory is made.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum LdapSchema {
+    /// Active Directory, with Exchange's attributes or without.
+    ActiveDirectory,
+    /// `inetOrgPerson` and `groupOfNames`.
+    Openldap,
+    /// `posixAccount` and `posixGroup`, whose groups may name members by DN or by `memberUid`.
+    Rfc2307bis,
+}
+
+/// Microsoft's clouds.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Cloud {
+    /// `graph.microsoft.com`.
+    #[default]
+    Global,
+    /// `graph.microsoft.us`.
+    UsGov,
+    /// `dod-graph.microsoft.us`.
+    UsDod,
+    /// `microsoftgraph.chinacloudapi.cn`.
+    China,
 }
 
 /// Who may deliver for a domain.

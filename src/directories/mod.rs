@@ -6,9 +6,16 @@
 //! reload reads everything again.
 
 mod list;
+mod proxy_address;
+mod record;
+mod source;
+mod system_mailbox;
+
+pub use record::Record;
+pub use source::{Complete, Cookie, Extent, Sink, SinkError, Source, SourceError};
 
 use crate::config::{self, DirectorySource, Problems};
-use crate::mail::{Domain, DomainPattern};
+use crate::mail::{Domain, DomainPattern, MailboxSetBuilder};
 use crate::policy;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -37,9 +44,14 @@ impl Loaded {
 
 /// Reads the recipients of a directory and says what is wrong with them.
 pub fn load(directory: &config::Directory, problems: &mut Problems) -> Loaded {
-    let config::Directory { name, source } = directory;
+    let config::Directory { name, source, rules: _, place: _ } = directory;
     let (mailboxes, domains) = match source {
         DirectorySource::List(file) => list::read(file, problems),
+        DirectorySource::Csv(_)
+        | DirectorySource::Ldif(_)
+        | DirectorySource::Ldap(_)
+        | DirectorySource::Sql(_)
+        | DirectorySource::Graph(_) => (MailboxSetBuilder::new().build(), None),
     };
     Loaded { directory: Arc::new(policy::Directory { name: Arc::clone(name), mailboxes }), domains }
 }

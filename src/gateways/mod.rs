@@ -23,10 +23,10 @@ mod source;
 pub mod spf;
 #[cfg(test)]
 mod stage;
-mod stamp;
 mod status;
 mod stock;
 
+pub use crate::store::Stamp;
 pub use archive::{Archive, Snapshots};
 pub use ask::Asker;
 pub use feed::{Limits, Reader};
@@ -37,6 +37,6 @@ pub use plan::{Composed, Plan, Planned, Use};
 pub use refresh::{Answered, Order, Refreshed, ask_anew, refresh_now};
 pub use snapshot::{Change, Entry, Held, Item, Snapshot, Trouble};
 pub use source::{Published, PublishedNetwork, SourceError, kind, label};
-pub use stamp::Stamp;
+
 pub use status::{GatewayStatus, NetworkStatus, Origin, SourceStatus, status};
 pub use stock::{Clock, Stock};

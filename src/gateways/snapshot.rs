@@ -4,9 +4,9 @@
 //! A snapshot is a value; [`merge`](super::merge) makes the next one of it, and the archive keeps it on disk as JSON.
 
 use super::fetch::Validators;
-use super::stamp::Stamp;
 use crate::mail::Network;
 use crate::policy::LiveName;
+use crate::store::Stamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;

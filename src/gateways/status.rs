@@ -5,10 +5,10 @@ use super::archive::Snapshots;
 use super::plan::{Plan, Planned};
 use super::snapshot::{Held, Snapshot, Trouble};
 use super::source::{kind, label};
-use super::stamp::Stamp;
 use crate::config::AddressSource;
 use crate::mail::Network;
 use crate::policy::{self, LiveName};
+use crate::store::Stamp;
 use std::sync::Arc;
 
 /// How one gateway stands.

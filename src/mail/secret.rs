@@ -20,6 +20,11 @@ impl Secret {
         self.0.ct_eq(octets).into()
     }
 
+    /// The secret itself, for whoever has to say it to a server.
+    pub fn reveal(&self) -> &[u8] {
+        &self.0
+    }
+
     /// How many octets it has.
     pub fn len(&self) -> usize {
         self.0.len()

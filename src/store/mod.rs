@@ -7,6 +7,9 @@
 
 mod envelope;
 mod file;
+mod stamp;
+
+pub use stamp::Stamp;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -148,7 +148,7 @@ impl Check<'_> {
     }
 
     /// Certificates (PEM) of those who may vouch for a server.
-    fn certificates(&mut self, written: &Placed<String>) -> Option<Arc<[u8]>> {
+    pub(super) fn certificates(&mut self, written: &Placed<String>) -> Option<Arc<[u8]>> {
         let path = self.path(written);
         let name = quoted(&path.to_string_lossy());
         let (octets, _) = match read_whole(&path, MAX_CA) {

@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 const MIN_SECRET: usize = 8;
 /// Most octets of a secret; no header line is longer (RFC 5322 2.1.1).
 const MAX_SECRET: usize = 1024;
+/// Largest file of a key, in octets.
+const MAX_KEY: u64 = 64 * 1024;
 /// Where systemd puts credentials (`systemd.exec(5)`).
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// Where they are of the service that runs, for root's commands beside it.
@@ -49,7 +51,9 @@ impl Check<'_> {
             let Some(octets) = octets else { continue };
             let at = match *written {
                 TextOr::Table(
-                    SecretSource { file: Some(key), .. } | SecretSource { credential: Some(key), .. },
+                    SecretSource { file: Some(key), .. }
+                    | SecretSource { credential: Some(key), .. }
+                    | SecretSource { environment: Some(key), .. },
                 ) => Placed::at(key, ()),
                 TextOr::Text(_) | TextOr::Table(_) => Placed::at(&written, ()),
             };
@@ -70,34 +74,80 @@ impl Check<'_> {
         found.into_iter().map(Secret::new).collect()
     }
 
+    /// A password, which never stands in the configuration itself.
+    pub(super) fn password(
+        &mut self,
+        path: &[&str],
+        written: &Placed<TextOr<SecretSource>>,
+    ) -> Option<Secret> {
+        let TextOr::Table(source) = &**written else {
+            let key = path.last().copied().unwrap_or_default();
+            let help = format!(
+                "write it into a file that only Postern's group may read, and `{key} = {{ file = \"secret.txt\" }}`"
+            );
+            self.error(written, "a password does not stand in the configuration", help);
+            return None;
+        };
+        let octets = self.kept_secret(path, written, source)?;
+        if octets.is_empty() {
+            self.error(
+                written,
+                "this password is empty",
+                "write the password, and nothing else, into the file",
+            );
+            return None;
+        }
+        Some(Secret::new(octets))
+    }
+
+    /// A key that only its owner may read, in a file of its own.
+    pub(super) fn key_file(&mut self, written: &Placed<String>) -> Option<Secret> {
+        let path = self.path(written);
+        if written.is_empty() {
+            return None;
+        }
+        self.guarded_file(written, &path, MAX_KEY).map(Secret::new)
+    }
+
     /// A secret that is kept elsewhere.
     fn kept_secret<T>(&mut self, path: &[&str], at: &Placed<T>, source: &SecretSource) -> Option<Vec<u8>> {
-        let SecretSource { file, credential } = source;
-        match (file, credential) {
-            (Some(file), None) => {
-                let path = self.path(file);
-                if file.is_empty() {
-                    return None;
-                }
-                self.secret_file(file, &path, true)
-            }
-            (None, Some(name)) => self.credential(name),
-            (Some(_), Some(second)) => {
-                self.error(second, "a secret is kept in one place", "write `file` or `credential`");
-                None
-            }
-            (None, None) => {
-                if !self.lost.touches(path) {
-                    let help = "write `{ file = \"secret.txt\" }` or `{ credential = \"NAME\" }`";
-                    self.error(
-                        at,
-                        format!("nothing says where the secret of {} is kept", header(path)),
-                        help,
-                    );
-                }
-                None
-            }
+        let SecretSource { file, credential, environment } = source;
+        let all = [file, credential, environment];
+        let mut written = all.into_iter().flatten();
+        let (first, second) = (written.next(), written.next());
+        if let Some(second) = second {
+            let help = "write one of `file`, `credential` and `environment`";
+            self.error(second, "a secret is kept in one place", help);
+            return None;
         }
+        if first.is_none() && !self.lost.touches(path) {
+            let help = "write `{ file = \"secret.txt\" }` or `{ credential = \"NAME\" }`";
+            self.error(at, format!("nothing says where the secret of {} is kept", header(path)), help);
+        }
+        if let Some(file) = file {
+            let path = self.path(file);
+            if file.is_empty() {
+                return None;
+            }
+            return self.secret_file(file, &path, true);
+        }
+        if let Some(name) = credential {
+            return self.credential(name);
+        }
+        self.environment(environment.as_ref()?)
+    }
+
+    /// A secret from the environment.
+    fn environment(&mut self, name: &Placed<String>) -> Option<Vec<u8>> {
+        use std::os::unix::ffi::OsStringExt;
+        let value =
+            (!name.is_empty() && !name.contains(['=', '\0'])).then(|| std::env::var_os(&**name)).flatten();
+        if value.is_none() {
+            let what = format!("there is no environment variable {}", quoted(name));
+            let help = "set it where Postern is started; a file or a systemd credential is seen by fewer";
+            self.error(name, what, help);
+        }
+        value.map(OsStringExt::into_vec)
     }
 
     /// A secret that systemd passes.
@@ -126,19 +176,11 @@ impl Check<'_> {
 
     /// Reads one, without the line end after it.
     fn secret_file(&mut self, at: &Placed<String>, path: &Path, guarded: bool) -> Option<Vec<u8>> {
-        let name = quoted(&path.to_string_lossy());
-        let (mut octets, mode) = match read_whole(path, MAX_SECRET as u64 + 2) {
-            Ok(read) => read,
-            Err(error) => {
-                let help = "write the secret, and nothing else, into a file that Postern's group may read";
-                self.error(at, format!("cannot read {name}: {error}"), help);
-                return None;
-            }
+        let mut octets = if guarded {
+            self.guarded_file(at, path, MAX_SECRET as u64 + 2)?
+        } else {
+            self.file_of_secret(at, path, MAX_SECRET as u64 + 2)?.0
         };
-        if guarded && mode & OTHERS != 0 {
-            let what = format!("{name} holds a secret, and every user of this machine can get at it");
-            self.error(at, what, format!("`chmod 640 {}`", path.display()));
-        }
         if octets.last() == Some(&b'\n') {
             octets.pop();
             if octets.last() == Some(&b'\r') {
@@ -146,6 +188,28 @@ impl Check<'_> {
             }
         }
         Some(octets)
+    }
+
+    /// Reads a file that others must not be able to read.
+    fn guarded_file(&mut self, at: &Placed<String>, path: &Path, most: u64) -> Option<Vec<u8>> {
+        let (octets, mode) = self.file_of_secret(at, path, most)?;
+        if mode & OTHERS != 0 {
+            let what = format!(
+                "{} holds a secret, and every user of this machine can get at it",
+                quoted(&path.to_string_lossy())
+            );
+            self.error(at, what, format!("`chmod 640 {}`", path.display()));
+        }
+        Some(octets)
+    }
+
+    fn file_of_secret(&mut self, at: &Placed<String>, path: &Path, most: u64) -> Option<(Vec<u8>, u32)> {
+        read_whole(path, most)
+            .map_err(|error| {
+                let help = "write the secret, and nothing else, into a file that Postern's group may read";
+                self.error(at, format!("cannot read {}: {error}", quoted(&path.to_string_lossy())), help);
+            })
+            .ok()
     }
 
     /// Says what is wrong with a secret, and nothing of what it is.

@@ -104,4 +104,6 @@ pub(in crate::config) struct SecretSource {
     pub file: Option<Placed<String>>,
     /// The name of a credential that systemd passes to the service (`LoadCredential=`).
     pub credential: Option<Placed<String>>,
+    /// The name of an environment variable.
+    pub environment: Option<Placed<String>>,
 }

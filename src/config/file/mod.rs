@@ -4,15 +4,17 @@
 //! Nothing here is checked beyond its type. A key that must be there is optional here, so that a file without it can
 //! still be searched for other problems. The comments are the schema's descriptions: they address whoever writes the file.
 
+mod directory;
 mod gateway;
 mod outside;
 
+pub(super) use directory::{Attributes, Columns, Directory};
 pub(super) use gateway::{Feed, Gateway, Header, SecretSource};
 pub(super) use outside::{Dns, Dnsbl, Reputation};
 
 use super::placed::Placed;
 use super::table::Table;
-use super::words::{DirectoryType, Gateways, Mode, Verdict};
+use super::words::{Gateways, Mode, Verdict};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -110,20 +112,6 @@ pub(super) struct Internal {
 pub(super) struct Unlisted {
     /// What happens to them. Relay control stays with the MTA, so the default is `accept`, and the log says so.
     pub verdict: Option<Verdict>,
-}
-
-/// Who exists.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Directory {
-    /// What kind of source it is.
-    #[schemars(required)]
-    #[serde(rename = "type")]
-    pub kind: Option<DirectoryType>,
-    /// The file. For a `list`: one address a line, or `@example.com` for every address of a domain; a line that begins
-    /// with `#` is a comment.
-    #[schemars(required)]
-    pub path: Option<Placed<String>>,
 }
 
 /// A protected domain.

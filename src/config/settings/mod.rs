@@ -2,6 +2,13 @@
 //! The configuration as checked values. Whoever turns it into something takes it apart by name, without `..`, so
 //! that a key without a use does not compile.
 
+mod directory;
+
+pub use directory::{
+    Attributes, Columns, Csv, Directory, DirectorySource, Graph, GraphCredential, Identity, Ldap, LdapBind,
+    LdapSchema, Ldif, Sql, SyncRules,
+};
+
 use super::providers::Providers;
 use super::{DataFile, Place};
 use crate::mail::{CertificatePattern, Domain as DomainName, DomainPattern, Network};
@@ -197,22 +204,6 @@ pub enum FeedFormat {
     Json,
     /// One network or address a line, `#` begins a comment.
     Text,
-}
-
-/// Who exists.
-#[derive(Clone, Debug)]
-pub struct Directory {
-    /// Its name.
-    pub name: Arc<str>,
-    /// Where its recipients come from.
-    pub source: DirectorySource,
-}
-
-/// Where recipients come from.
-#[derive(Clone, Debug)]
-pub enum DirectorySource {
-    /// A text file, one address a line.
-    List(DataFile),
 }
 
 /// A protected domain.

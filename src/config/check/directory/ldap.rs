@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! Directories of type `ldap`.
+
+use super::At;
+use crate::config::check::Check;
+use crate::config::file;
+use crate::config::settings::{Identity, Ldap, LdapBind, LdapSchema};
+use crate::config::wording::quoted;
+
+/// Entries to a page where nothing is written; Active Directory gives at most 1000 (`MaxPageSize`).
+const PAGE_SIZE: u32 = 500;
+
+impl Check<'_> {
+    pub(super) fn ldap(&mut self, at: &At<'_>) -> Option<Ldap> {
+        let file::Directory { servers, start_tls, ca, base, preset, filter, attributes, .. } = at.table;
+        let file::Directory { page_size, incremental, .. } = at.table;
+        if servers.is_none() {
+            self.missing(at, "servers", "write its servers: `servers = [\"ldaps://dc1.example.com\"]`");
+        }
+        if base.is_none() {
+            self.missing(at, "base", "write where to search: `base = \"dc=example,dc=com\"`");
+        }
+        let bind = self.ldap_bind(at);
+        let servers = servers.as_ref().map(|list| {
+            let help = "write its servers: `servers = [\"ldaps://dc1.example.com\"]`";
+            self.not_empty(list, &["directory", at.name, "servers"], "there would be nobody to ask", help);
+            for written in self.once(list) {
+                let rest = written.strip_prefix("ldap://").or_else(|| written.strip_prefix("ldaps://"));
+                if rest.is_none_or(str::is_empty) {
+                    let what = format!("{} is no LDAP server", quoted(written));
+                    self.error(
+                        written,
+                        what,
+                        "write \"ldaps://dc1.example.com\" or \"ldap://dc1.example.com:3268\"",
+                    );
+                }
+            }
+            list.iter().map(|server| server.as_str().into()).collect()
+        });
+        let ca = ca.as_ref().and_then(|ca| self.certificates(ca));
+        let page_size = page_size.as_ref().map_or(PAGE_SIZE, |written| {
+            u32::try_from(**written).ok().filter(|size| (1..=10_000).contains(size)).unwrap_or_else(|| {
+                self.error(written, "this is no size of a page", "write a number from 1 to 10000");
+                PAGE_SIZE
+            })
+        });
+        let attributes = self.attributes(at, attributes.as_ref());
+        Some(Ldap {
+            servers: servers?,
+            start_tls: start_tls.as_ref().is_none_or(|start_tls| **start_tls),
+            ca,
+            bind: bind?,
+            base: base.as_ref()?.each().map(|base| base.as_str().into()).collect(),
+            schema: preset.as_ref().map_or(LdapSchema::ActiveDirectory, |preset| (**preset).into()),
+            filter: filter.as_ref().map(|filter| filter.as_str().into()),
+            attributes,
+            page_size,
+            incremental: incremental.as_ref().is_none_or(|incremental| **incremental),
+        })
+    }
+
+    fn ldap_bind(&mut self, at: &At<'_>) -> Option<LdapBind> {
+        let file::Directory { bind_dn, password, certificate, key, .. } = at.table;
+        match (bind_dn, certificate) {
+            (Some(_), Some(second)) => {
+                self.error(second, "there are two ways to bind", "keep `bind_dn` or `certificate`");
+                None
+            }
+            (Some(dn), None) => {
+                if password.is_none() {
+                    self.missing(at, "password", "write `password = { file = \"secret.txt\" }`");
+                }
+                let password = self.password_of(at, "password", password.as_ref())?;
+                Some(LdapBind::Simple { dn: dn.as_str().into(), password })
+            }
+            (None, Some(_)) => self.identity(at).map(LdapBind::External),
+            (None, None) => {
+                for written in [
+                    password.as_ref().map(|written| self.place(written)),
+                    key.as_ref().map(|key| self.place(key)),
+                ]
+                .into_iter()
+                .flatten()
+                {
+                    let problem = crate::config::Problem::error(
+                        written,
+                        "this is said to nobody: the bind is anonymous",
+                    );
+                    self.problems
+                        .push(problem.help("write `bind_dn` or `certificate` beside it, or take it out"));
+                }
+                Some(LdapBind::Anonymous)
+            }
+        }
+    }
+
+    /// Our certificate and its key.
+    pub(super) fn identity(&mut self, at: &At<'_>) -> Option<Identity> {
+        let file::Directory { certificate, key, .. } = at.table;
+        if key.is_none() {
+            self.missing(at, "key", "write the file that holds the certificate's key: `key = \"key.pem\"`");
+        }
+        let certificate = certificate.as_ref().and_then(|certificate| self.certificates(certificate));
+        let key = key.as_ref().and_then(|key| self.key_file(key));
+        Some(Identity { certificate: certificate?, key: key? })
+    }
+}
