@@ -163,8 +163,9 @@ impl Postgres {
 
     fn configure(&self) {
         let (home, port) = (self.home(), self.address.port());
+        // Its further shared memory is files among its data, so that none outlives it.
         let mut text = format!(
-            "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '..'\nmax_connections = 30\n\
+            "dynamic_shared_memory_type = mmap\nlisten_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '..'\nmax_connections = 30\n\
              shared_buffers = 16MB\nfsync = off\nfull_page_writes = off\nwal_level = minimal\nmax_wal_senders = 0\n\
              jit = off\nautovacuum = off\nlog_connections = on\nlog_statement = all\n"
         );
