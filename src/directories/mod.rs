@@ -38,8 +38,9 @@ impl Loaded {
 /// Reads the recipients of a directory and says what is wrong with them.
 pub fn load(directory: &config::Directory, problems: &mut Problems) -> Loaded {
     let config::Directory { name, source } = directory;
-    let (mailboxes, domains) = match source {
+    let (recipients, domains) = match source {
         DirectorySource::List(file) => list::read(file, problems),
     };
-    Loaded { directory: Arc::new(policy::Directory { name: Arc::clone(name), mailboxes }), domains }
+    let directory = policy::Directory::loaded(Arc::clone(name), recipients.into());
+    Loaded { directory: Arc::new(directory), domains }
 }
