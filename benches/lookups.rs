@@ -12,8 +12,8 @@ use postern::mail::{
     NetworkSet, Recipient, ReversePath, Session,
 };
 use postern::policy::{
-    self, Answers, Directory, DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, Policy, Replies,
-    Reputation, Source, Unlisted, Verdicts,
+    self, Answers, Directories, Directory, DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, Policy,
+    Replies, Reputation, Source, Unlisted, Verdicts,
 };
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -113,7 +113,8 @@ fn decide(c: &mut Criterion) {
     let (set, asked) = networks(1_000);
     let mut gateways = Gateways::default();
     let gateway = gateways.add(Gateway::by_networks("filter", set));
-    let directory = Arc::new(Directory { name: "staff".into(), mailboxes: mailboxes(count) });
+    let mut directories = Directories::default();
+    let directory = directories.add(Directory::loaded("staff", mailboxes(count).into()));
     let mut table = DomainTable::default();
     for number in 0..100 {
         let pattern = DomainPattern::parse(&format!("dept{number}.example.com")).unwrap();
@@ -121,7 +122,7 @@ fn decide(c: &mut Criterion) {
             pattern: pattern.clone(),
             mode: Mode::Enforce,
             source: Source::Gateways(vec![gateway]),
-            directories: vec![Arc::clone(&directory)],
+            directories: vec![directory],
             subaddress: "+".into(),
             verdicts: Verdicts::default(),
             replies: Replies::default(),
@@ -129,8 +130,15 @@ fn decide(c: &mut Criterion) {
         table.insert(pattern, Arc::new(domain));
     }
     let loops = LoopRule { id: "mx.example.com".into(), max_passes: 3, max_received: 50 };
-    let policy =
-        Policy::new(Internal::default(), Unlisted::default(), table, gateways, loops, Reputation::default());
+    let policy = Policy::new(
+        Internal::default(),
+        Unlisted::default(),
+        table,
+        gateways,
+        directories,
+        loops,
+        Reputation::default(),
+    );
     let session = |address: IpAddr| Session {
         client: Client { address: Some(address), ..Client::default() },
         ..Session::default()

@@ -15,7 +15,7 @@ pub use record::Record;
 pub use source::{Complete, Cookie, Extent, Sink, SinkError, Source, SourceError};
 
 use crate::config::{self, DirectorySource, Problems};
-use crate::mail::{Domain, DomainPattern, MailboxSetBuilder};
+use crate::mail::{Domain, DomainPattern};
 use crate::policy;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -45,13 +45,17 @@ impl Loaded {
 /// Reads the recipients of a directory and says what is wrong with them.
 pub fn load(directory: &config::Directory, problems: &mut Problems) -> Loaded {
     let config::Directory { name, source, rules: _, place: _ } = directory;
-    let (mailboxes, domains) = match source {
+    let (recipients, domains) = match source {
         DirectorySource::List(file) => list::read(file, problems),
         DirectorySource::Csv(_)
         | DirectorySource::Ldif(_)
         | DirectorySource::Ldap(_)
         | DirectorySource::Sql(_)
-        | DirectorySource::Graph(_) => (MailboxSetBuilder::new().build(), None),
+        | DirectorySource::Graph(_) => {
+            let directory = policy::Directory { name: Arc::clone(name), recipients: None, overdue: false };
+            return Loaded { directory: Arc::new(directory), domains: None };
+        }
     };
-    Loaded { directory: Arc::new(policy::Directory { name: Arc::clone(name), mailboxes }), domains }
+    let directory = policy::Directory::loaded(Arc::clone(name), recipients.into());
+    Loaded { directory: Arc::new(directory), domains }
 }
