@@ -3,7 +3,7 @@
 
 use super::Opened;
 use super::list::held_text;
-use super::span::span;
+use crate::cli::span::span;
 use crate::cli::output::{self, Mood, Page};
 use crate::cli::progress::Progress;
 use crate::config::AddressSource;

@@ -3,7 +3,7 @@
 //! server tells of itself.
 
 use super::json::{GatewayJson, ListJson};
-use super::span::{ago, span, until};
+use crate::cli::span::{ago, span, until};
 use super::{Opened, server};
 use crate::cli::output::{self, Mood, Page};
 use crate::cli::status::{self, Told};

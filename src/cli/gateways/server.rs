@@ -2,7 +2,7 @@
 //! What a running server tells of itself, below the list of gateways: addresses that hide clients, DNSBLs, DNSSEC.
 
 use super::list::COLUMN;
-use super::span::span;
+use crate::cli::span::span;
 use crate::cli::output::{Mood, Page};
 use crate::cli::status::{State, Status, Told, Zone};
 use crate::gateways::Stamp;

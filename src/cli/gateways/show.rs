@@ -5,7 +5,7 @@ use super::Opened;
 use super::export::{self, Format, Shape};
 use super::json::{GatewayJson, NetworkJson};
 use super::list;
-use super::span::span;
+use crate::cli::span::span;
 use crate::cli::output::{self, Mood, Page};
 use crate::gateways::{NetworkStatus, Origin};
 use crate::policy::{Gateway, LiveName};
