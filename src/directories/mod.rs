@@ -8,11 +8,22 @@
 mod list;
 mod proxy_address;
 mod record;
+mod shelf;
+mod snapshot;
 mod source;
+mod sources;
+mod sync;
 mod system_mailbox;
 
 pub use record::Record;
+pub use shelf::Loaded as LoadedSnapshot;
+pub use shelf::{Diff, Grace, InForce, Kept, Listed, Pending, Shelf, ShelfError, State, Which};
+pub use snapshot::{
+    Collision, Counts, Found, Group, GroupCounts, Invalid, Leaving, Meta, Snapshot, SnapshotError, View, Wide,
+};
 pub use source::{Complete, Cookie, Extent, Sink, SinkError, Source, SourceError};
+pub use sources::source_of;
+pub use sync::{Applied, Clock, Outcome, Progress, Step, SyncError, Synced, Syncing};
 
 use crate::config::{self, DirectorySource, Problems};
 use crate::mail::{Domain, DomainPattern};
