@@ -5,7 +5,10 @@
 //! because `#` may be part of one. A malformed line refuses the whole file. Nothing is kept fresh by itself yet: a
 //! reload reads everything again.
 
+mod learned;
 mod list;
+
+pub use learned::{Address, LEARNED, Learned, Seen};
 
 use crate::config::{self, DirectorySource, Problems};
 use crate::mail::{Domain, DomainPattern};

@@ -7,6 +7,9 @@
 
 mod envelope;
 mod file;
+mod lock;
+
+pub use lock::Lock;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -71,6 +74,11 @@ impl Store {
             return Err(at(&path, io::ErrorKind::FileTooLarge.into()));
         }
         file::replace(&path, &envelope::first_line(content), content).map_err(|error| at(&path, error))
+    }
+
+    /// Waits, ten seconds at most, until nobody else changes anything here; nobody who asks for this lock, that is.
+    pub fn lock(&self) -> Result<Lock, StoreError> {
+        lock::lock(&self.dir).map_err(|error| at(&self.dir, error))
     }
 
     /// Removes a file; one that is not there is fine.
