@@ -14,7 +14,7 @@ use postern::mail::{
 };
 use postern::policy::{
     self, Answers, Directories, Directory, DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, Policy,
-    Replies, Reputation, Source, Unlisted, Verdicts,
+    RecipientRules, Replies, Reputation, Source, Unlisted, Verdicts,
 };
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -132,6 +132,7 @@ fn decide_of(mut group: BenchmarkGroup<'_, WallTime>, count: u64) {
             source: Source::Gateways(vec![gateway]),
             directories: vec![directory],
             subaddress: "+".into(),
+            recipients: RecipientRules::default(),
             verdicts: Verdicts::default(),
             replies: Replies::default(),
         };

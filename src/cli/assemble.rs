@@ -2,11 +2,14 @@
 //! Reads the configuration and everything that it names, and puts the policy together. Nothing is printed here:
 //! `check` shows the problems, `run` and a reload use the outcome.
 
-use crate::config::{self, Config, Problem, Problems, ReadError, is_loop_id};
-use crate::directories::{self, Loaded};
+use crate::config::{self, Config, Problem, Problems, ReadError, Severity, is_loop_id};
+use crate::directories::{self, LEARNED, Learned, Loaded};
 use crate::gateways::{Archive, Plan, Snapshots, label};
-use crate::mail::DomainTable;
-use crate::policy::{Directories, DirectoryId, DomainPolicy, GatewayId, Gateways, LoopRule, Policy, Source};
+use crate::mail::{DomainPattern, DomainTable};
+use crate::policy::{
+    self, Directories, DirectoryId, DomainPolicy, GatewayId, Gateways, LoopRule, Policy, RecipientMode,
+    RecipientRules, Source,
+};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -68,7 +71,7 @@ fn kept(config: &Config, plan: &Plan, problems: &mut Problems) -> Snapshots {
 
 fn policy(config: &Config, gateways: Gateways, problems: &mut Problems) -> Policy {
     let Config {
-        state_dir: _,
+        state_dir,
         milter: _,
         dns: _,
         reputation,
@@ -91,21 +94,32 @@ fn policy(config: &Config, gateways: Gateways, problems: &mut Problems) -> Polic
             (Arc::clone(&directory.name), (id, loaded))
         })
         .collect();
+    let asks = domains.iter().any(asks_learned);
+    let learned = asks.then(|| placed.add(learned(state_dir, problems)));
     let mut table = DomainTable::default();
     for domain in domains {
+        let asks_learned = asks_learned(domain);
         let config::Domain {
             pattern,
             mode,
             source,
             directories: names,
+            recipients,
             subaddress,
+            strip,
+            verp,
+            alias_of,
             verdicts,
             replies,
             place,
         } = domain;
         let own: Vec<&(DirectoryId, Loaded)> =
             names.iter().filter_map(|name| directories.get(name)).collect();
-        if !own.is_empty() && !own.iter().any(|(_, loaded)| loaded.may_cover(pattern)) {
+        let target = alias_of.clone().map(DomainPattern::Exact);
+        let may_cover =
+            |loaded: &Loaded| [pattern].into_iter().chain(&target).any(|pattern| loaded.may_cover(pattern));
+        let are_checked = *recipients != Some(RecipientMode::Off) && !own.is_empty();
+        if are_checked && !own.iter().any(|(_, loaded)| may_cover(loaded)) {
             let what =
                 format!("no directory of `{pattern}` has an address in it: every recipient would be unknown");
             let help = "name a directory with addresses of this domain, or leave `directories` out";
@@ -123,6 +137,13 @@ fn policy(config: &Config, gateways: Gateways, problems: &mut Problems) -> Polic
             source,
             directories: own.iter().map(|(id, _)| *id).collect(),
             subaddress: subaddress.clone(),
+            recipients: RecipientRules {
+                mode: recipients.unwrap_or_default(),
+                learned: learned.filter(|_| asks_learned),
+                strip: *strip,
+                verp: verp.clone(),
+                alias_of: alias_of.clone(),
+            },
             verdicts: *verdicts,
             replies: replies.clone(),
         };
@@ -130,6 +151,28 @@ fn policy(config: &Config, gateways: Gateways, problems: &mut Problems) -> Polic
     }
     let loops = loop_rule(loops, problems);
     Policy::new(internal.clone(), unlisted.clone(), table, gateways, placed, loops, reputation.rule())
+}
+
+/// Whether a domain asks for recipients that were learned and approved.
+fn asks_learned(domain: &config::Domain) -> bool {
+    match domain.recipients {
+        Some(RecipientMode::Off) => false,
+        Some(RecipientMode::Learn | RecipientMode::Check) => true,
+        None => !domain.directories.is_empty(),
+    }
+}
+
+/// The recipients that were learned and approved; where they cannot be read, nobody knows who they are.
+fn learned(state_dir: &Path, problems: &mut Problems) -> policy::Directory {
+    match Learned::read(state_dir) {
+        Ok(learned) => learned.directory(),
+        Err(error) => {
+            let what = format!("what was learned of recipients cannot be used: {error}");
+            let help = "mail for recipients that no directory knows is deferred; remove the file to go on without it";
+            problems.push(Problem::new(Severity::Warning, None, what).help(help));
+            policy::Directory { name: Arc::from(LEARNED), recipients: None, overdue: false }
+        }
+    }
 }
 
 fn loop_rule(loops: &config::Loops, problems: &mut Problems) -> LoopRule {

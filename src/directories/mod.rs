@@ -5,9 +5,12 @@
 //! because `#` may be part of one. A malformed line refuses the whole file. Nothing is kept fresh by itself yet: a
 //! reload reads everything again.
 
+mod keeper;
+mod learned;
 mod list;
 mod proxy_address;
 mod record;
+mod schedule;
 mod shelf;
 mod snapshot;
 mod source;
@@ -15,6 +18,7 @@ mod sources;
 mod sync;
 mod system_mailbox;
 
+pub use keeper::{Keeper, Known, Published, Task};
 pub use record::Record;
 pub use shelf::Loaded as LoadedSnapshot;
 pub use shelf::{Diff, Grace, InForce, Kept, Listed, Pending, Shelf, ShelfError, State, Which};
@@ -24,6 +28,8 @@ pub use snapshot::{
 pub use source::{Complete, Cookie, Extent, Sink, SinkError, Source, SourceError};
 pub use sources::source_of;
 pub use sync::{Applied, Clock, Outcome, Progress, Step, SyncError, Synced, Syncing};
+
+pub use learned::{Address, LEARNED, Learned, Seen};
 
 use crate::config::{self, DirectorySource, Problems};
 use crate::mail::{Domain, DomainPattern};

@@ -6,18 +6,21 @@
 
 mod counters;
 mod hidden;
+mod learned;
 mod outside;
 mod record;
 mod reference;
 
 pub use counters::{Counters, Event};
 pub use hidden::Hidden;
+pub use learned::{Learned, Noted};
 pub use outside::{Asked, Nobody, Outside, ask_about, ask_behind};
 pub use reference::{Reference, SessionId};
 
 use crate::mail::{Message, Recipient, Session};
-use crate::policy::{self, Answers, Decision, Policy};
+use crate::policy::{self, Answers, Decision, Policy, Verdict};
 use arc_swap::ArcSwap;
+use learned::Learner;
 use reference::References;
 use std::future::Future;
 use std::net::IpAddr;
@@ -95,6 +98,7 @@ pub struct Gate {
     references: References,
     counters: Counters,
     hidden: Hidden,
+    learner: Learner,
 }
 
 impl Gate {
@@ -106,6 +110,7 @@ impl Gate {
             references: References::new(),
             counters: Counters::default(),
             hidden: Hidden::default(),
+            learner: Learner::default(),
         }
     }
 
@@ -135,6 +140,11 @@ impl Gate {
         self.hidden.hidden()
     }
 
+    /// The unknown recipients that were accepted, to be recorded, since they were last collected.
+    pub fn learned(&self) -> Learned {
+        self.learner.collect()
+    }
+
     /// What the gate itself knows of a client, before anyone is asked.
     fn known(&self, case: Case<'_>) -> Answers {
         let hidden = case.session.client.address.is_some_and(|address| self.hidden.hides(address));
@@ -149,6 +159,11 @@ impl Gate {
         answers: &Answers,
     ) -> Option<Ruling> {
         let decision = policy::headers(policy, recipients, &case.message.headers, answers)?;
+        // What the headers have ruled out came from nobody that may be learned from.
+        if decision.verdict <= Verdict::Tag {
+            let learned = |decision: &&Decision| policy::learned(decision, Some(&case.message.headers));
+            recipients.iter().filter_map(learned).for_each(|learned| self.learner.note(learned));
+        }
         let ruling = self.rule(decision);
         record::message(case, &ruling);
         Some(ruling)
@@ -186,6 +201,9 @@ impl Judge for Gate {
             ask_about(&**outside, policy, (case.session, recipient), questions, &mut answers).await;
         }
         let ruling = self.rule(policy::recipient(policy, case.session, recipient, &answers));
+        if let Some(learned) = policy::learned(&ruling.decision, None) {
+            self.learner.note(learned);
+        }
         record::recipient(case, recipient, &ruling);
         ruling
     }

@@ -5,8 +5,8 @@ use super::hidden::tests::Log;
 use super::*;
 use crate::mail::{Client, DomainPattern, DomainTable, NetworkSet, ReversePath};
 use crate::policy::{
-    Directories, Directory, DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, Replies, Reputation,
-    ReverseRule, Source, Unlisted, Verdicts,
+    Directories, Directory, DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, RecipientRules,
+    Replies, Reputation, ReverseRule, Source, Unlisted, Verdicts,
 };
 
 const BRIDGE: &str = "172.17.0.1";
@@ -24,6 +24,7 @@ fn domain(name: &str, source: Source) -> DomainPolicy {
         source,
         directories: Vec::new(),
         subaddress: "+".into(),
+        recipients: RecipientRules::default(),
         verdicts: Verdicts::default(),
         replies: Replies::default(),
     }

@@ -115,6 +115,15 @@ pub(super) fn fold(local: &str) -> String {
     lower.nfc().collect()
 }
 
+/// The address of a local part without its quotes, as [`Mailbox::parse_strict`] reads it: quoted again where it must be.
+pub fn address(local: &str, domain: &Domain) -> String {
+    if is_dot_string(local) {
+        return format!("{local}@{domain}");
+    }
+    let quoted = local.replace('\\', r"\\").replace('"', "\\\"");
+    format!("\"{quoted}\"@{domain}")
+}
+
 /// The octets within one pair of angle brackets, or all of them when there is no bracket at all.
 pub(super) fn strip_brackets(argument: &[u8]) -> Option<&[u8]> {
     match argument {
@@ -241,6 +250,15 @@ mod tests {
     fn the_last_at_decides_the_domain() {
         let mailbox = Mailbox::parse(b"x@b.example@A.Example.").unwrap();
         assert_eq!(mailbox.domain().unwrap().as_str(), "a.example");
+    }
+
+    #[test]
+    fn addresses_are_written_as_they_are_read() {
+        for written in ["ann@a.example", "a=b+c@a.example", r#""a b"@a.example"#, r#""a\"\\@b"@a.example"#] {
+            let mailbox = Mailbox::parse_strict(written).unwrap();
+            let LocalPart::Valid(local) = mailbox.local() else { panic!("{written}") };
+            assert_eq!(address(local, mailbox.domain().unwrap()), written);
+        }
     }
 
     #[test]

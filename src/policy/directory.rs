@@ -121,7 +121,6 @@ impl Recipients {
     }
 
     /// Whether the mailbox takes mail from internal clients alone.
-    #[allow(dead_code)]
     pub(super) fn is_internal_only(&self, folded_local: &str, domain: &Domain) -> bool {
         !self.internal_only.is_empty() && self.internal_only.contains(folded_local, domain)
     }

@@ -2,7 +2,8 @@
 //! The rules that decisions follow: one immutable picture, replaced whole when anything in it changes.
 
 use super::{
-    Directories, DirectoryId, Gateway, GatewayId, Gateways, Mode, Reason, Replies, Reputation, Verdict,
+    Directories, DirectoryId, Gateway, GatewayId, Gateways, Mode, Reason, RecipientRules, Replies,
+    Reputation, Verdict,
 };
 use crate::mail::{Client, Domain, DomainPattern, DomainTable, HeaderWatch, Mailbox, NetworkSet, Recipient};
 use std::sync::Arc;
@@ -73,10 +74,12 @@ pub struct DomainPolicy {
     pub mode: Mode,
     /// Who may deliver.
     pub source: Source,
-    /// Who exists; where empty, recipients are not checked.
+    /// Who exists; where there are none, recipients are not checked, unless `recipients` says so.
     pub directories: Vec<DirectoryId>,
     /// Each of these characters parts a subaddress from its mailbox (RFC 5233).
     pub subaddress: Box<str>,
+    /// How else recipients are looked up, and what becomes of unknown ones.
+    pub recipients: RecipientRules,
     /// What each check asks for when it fails.
     pub verdicts: Verdicts,
     /// The domain's replies.

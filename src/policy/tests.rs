@@ -51,6 +51,7 @@ fn domain(name: &str, mode: Mode) -> DomainPolicy {
         source: Source::Gateways(vec![gateway]),
         directories: vec![directories().1],
         subaddress: "+".into(),
+        recipients: RecipientRules::default(),
         verdicts: Verdicts::default(),
         replies: Replies::default(),
     }

@@ -10,8 +10,8 @@ use postern::mail::{CertificatePattern, DomainPattern, DomainTable, Network, Sec
 use postern::milter::DECISION_LIMIT;
 use postern::policy::{
     Addresses, Answer, Directories, DomainPolicy, Gateway, Gateways, HeaderFactor, Internal, Listing,
-    Listings, LiveName, LoopRule, Mode, Policy, Replies, Reputation, Require, ReverseName, ReverseRule,
-    Source, Unlisted, Verdict, Verdicts,
+    Listings, LiveName, LoopRule, Mode, Policy, RecipientRules, Replies, Reputation, Require, ReverseName,
+    ReverseRule, Source, Unlisted, Verdict, Verdicts,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
@@ -65,6 +65,7 @@ fn policy_of_factors(loops: LoopRule) -> Policy {
             source,
             directories: Vec::new(),
             subaddress: "+".into(),
+            recipients: RecipientRules::default(),
             verdicts: Verdicts::default(),
             replies: Replies::default(),
         };

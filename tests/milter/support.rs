@@ -9,8 +9,8 @@ use postern::listen::{self, Drain, Draining};
 use postern::mail::{Domain, DomainPattern, DomainTable, Mailbox, MailboxSetBuilder, Network};
 use postern::milter::{self, Exchange, Mta, Offer};
 use postern::policy::{
-    Directories, Directory, DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, Policy, Replies,
-    Reputation, Source, Unlisted, Verdict, Verdicts,
+    Directories, Directory, DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, Policy,
+    RecipientRules, Replies, Reputation, Source, Unlisted, Verdict, Verdicts,
 };
 use std::ffi::CString;
 use std::sync::Arc;
@@ -61,6 +61,7 @@ pub(crate) fn policy_with_loops(domains: &[(&str, Mode, Verdicts)], loops: LoopR
             source: Source::Gateways(vec![gateway]),
             directories: vec![directory],
             subaddress: "+".into(),
+            recipients: RecipientRules::default(),
             verdicts,
             replies: Replies::default(),
         };

@@ -10,7 +10,7 @@ use postern::gate::{Asked, Case, Gate, Judge as _, Outside};
 use postern::mail::{Client, DomainPattern, DomainTable, LocalPart, Message, Network, Recipient, Session};
 use postern::policy::{
     self, Answer, Directories, DomainPolicy, Gateway, GatewayId, Gateways, Internal, Listings, LiveName,
-    LoopRule, Mode, Policy, Replies, ReverseName, ReverseRule, Source, Unlisted, Verdicts,
+    LoopRule, Mode, Policy, RecipientRules, Replies, ReverseName, ReverseRule, Source, Unlisted, Verdicts,
 };
 use postern::reputation::Reputation;
 
@@ -46,6 +46,7 @@ fn gate(reputation: Arc<Reputation<Resolver>>, threshold: u32, reverse: ReverseR
         source,
         directories: Vec::new(),
         subaddress: "+".into(),
+        recipients: RecipientRules::default(),
         verdicts: Verdicts::default(),
         replies: Replies::default(),
     };
