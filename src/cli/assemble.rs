@@ -3,16 +3,18 @@
 //! `check` shows the problems, `run` and a reload use the outcome.
 
 use crate::config::{self, Config, Problem, Problems, ReadError, Severity, is_loop_id};
-use crate::directories::{self, LEARNED, Learned, Loaded};
+use crate::directories::{self, Known, LEARNED, Learned, Loaded, LoadedSnapshot, Shelf, State};
 use crate::gateways::{Archive, Plan, Snapshots, label};
 use crate::mail::{DomainPattern, DomainTable};
 use crate::policy::{
     self, Directories, DirectoryId, DomainPolicy, GatewayId, Gateways, LoopRule, Policy, RecipientMode,
     RecipientRules, Source,
 };
+use crate::store::Stamp;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// What came of reading a configuration.
 #[derive(Debug)]
@@ -27,10 +29,17 @@ pub struct Assembled {
     pub plan: Plan,
     /// What was kept of their sources.
     pub snapshots: Snapshots,
+    /// What is loaded of directories that are synced.
+    pub known: Known,
 }
 
-/// Reads the configuration file at `path` and every file that it names.
+/// Reads the configuration file at `path`, every file that it names, and what is kept in its `state_dir`.
 pub fn assemble(path: &Path) -> Assembled {
+    assemble_with(path, &Known::new())
+}
+
+/// The same; of snapshots that are loaded already, those that are still in force are not read again.
+pub fn assemble_with(path: &Path, loaded: &Known) -> Assembled {
     let mut problems = Problems::default();
     let (config, found) = match config::read(path, &mut problems) {
         Ok(config) => (config, true),
@@ -38,15 +47,17 @@ pub fn assemble(path: &Path) -> Assembled {
         Err(_) => (None, true),
     };
     let (mut plan, mut snapshots) = (Plan::default(), Snapshots::default());
+    let mut known = Known::new();
     let outcome = config.map(|config| {
         plan = Plan::read(&config.gateways, &mut problems);
         snapshots = kept(&config, &plan, &mut problems);
-        let policy = policy(&config, plan.compose(&snapshots), &mut problems);
+        known = synced(&config, loaded, &mut problems);
+        let policy = policy(&config, plan.compose(&snapshots), &known, &mut problems);
         (config, policy)
     });
     problems.sort();
     let outcome = outcome.filter(|_| !problems.has_errors());
-    Assembled { problems, outcome, found, plan, snapshots }
+    Assembled { problems, outcome, found, plan, snapshots, known }
 }
 
 /// What is kept on disk of the gateways' sources; nothing is fine, and what is damaged is as if it was not there.
@@ -69,7 +80,59 @@ fn kept(config: &Config, plan: &Plan, problems: &mut Problems) -> Snapshots {
     snapshots
 }
 
-fn policy(config: &Config, gateways: Gateways, problems: &mut Problems) -> Policy {
+/// What is in force of directories that are synced; of one of which nothing is known there is nothing.
+fn synced(config: &Config, loaded: &Known, problems: &mut Problems) -> Known {
+    let now = Stamp::from(SystemTime::now());
+    let mut known = Known::new();
+    for directory in config.directories.iter().filter(|directory| directory.is_synced()) {
+        let config::Directory { name, source: _, rules, place } = directory;
+        let shelf = Shelf::new(&config.state_dir, name);
+        let in_force = shelf.state().map(|state| state.in_force.map(|in_force| in_force.serial));
+        let same = |loaded: &&LoadedSnapshot| matches!(in_force, Ok(serial) if serial == Some(loaded.serial));
+        let read = match loaded.get(name).filter(same) {
+            Some(loaded) => Ok(Some(loaded.clone())),
+            None => shelf.load(rules, now),
+        };
+        match read {
+            Ok(Some(loaded)) => {
+                if let Some(why) = &loaded.fallback {
+                    let what = format!("an older snapshot of `{name}` is used: {why}");
+                    let help = format!("`postern directories sync {name}` makes a new one");
+                    problems.push(Problem::warning(place.clone(), what).help(help));
+                }
+                known.insert(Arc::clone(name), loaded);
+            }
+            Ok(None) => {
+                let what =
+                    format!("`{name}` was never synced: nobody is known of it yet, and its mail is deferred");
+                let help =
+                    format!("`postern run` syncs it, and `postern directories sync {name}` does so now");
+                problems.push(Problem::note(place.clone(), what).help(help));
+            }
+            Err(error) => {
+                let what = format!("what was kept of `{name}` cannot be used: {error}");
+                let help = "who is in no other directory is deferred until it is synced";
+                problems.push(Problem::warning(place.clone(), what).help(help));
+            }
+        }
+    }
+    known
+}
+
+/// A directory as it is loaded, by which decisions are made.
+fn placed_directory(config: &Config, directory: &config::Directory, known: &Known) -> policy::Directory {
+    let config::Directory { name, source: _, rules, place: _ } = directory;
+    let state: Option<State> = Shelf::new(&config.state_dir, name).state().ok();
+    let age = state.and_then(|state| state.as_of).map(|as_of| Stamp::from(SystemTime::now()).since(as_of));
+    policy::Directory {
+        name: Arc::clone(name),
+        recipients: known.get(name).map(|loaded| Arc::clone(&loaded.recipients)),
+        overdue: rules.max_age.zip(age).is_some_and(|(max_age, age)| age > max_age),
+    }
+}
+
+fn policy(config: &Config, gateways: Gateways, known: &Known, problems: &mut Problems) -> Policy {
+    let whole = config;
     let Config {
         state_dir,
         milter: _,
@@ -89,7 +152,11 @@ fn policy(config: &Config, gateways: Gateways, problems: &mut Problems) -> Polic
     let directories: HashMap<Arc<str>, (DirectoryId, Loaded)> = directories
         .iter()
         .map(|directory| {
-            let loaded = directories::load(directory, problems);
+            let loaded = if directory.is_synced() {
+                Loaded::from(placed_directory(whole, directory, known))
+            } else {
+                directories::load(directory, problems)
+            };
             let id = placed.add(Arc::clone(&loaded.directory));
             (Arc::clone(&directory.name), (id, loaded))
         })

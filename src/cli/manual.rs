@@ -290,7 +290,9 @@ pub(super) const DIRECTORIES: Manual = Manual(&[
     Section {
         heading: "Examples",
         parts: &[
-            Prose("Ask a source for the first time, look at what came, and find out why somebody is unknown:"),
+            Prose(
+                "Ask a source for the first time, look at what came, and find out why somebody is unknown:",
+            ),
             Verbatim(
                 "postern directories sync staff\n\
                  postern directories show staff\n\

@@ -10,6 +10,7 @@ mod cases;
 mod check;
 mod content;
 mod directories;
+mod directory_watch;
 mod expectation;
 mod gateways;
 mod generate;

@@ -13,7 +13,7 @@ use crate::store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// The name of the directory that they make; no other may have it.
@@ -77,6 +77,11 @@ pub struct Seen {
 }
 
 impl Learned {
+    /// The file that it is kept in.
+    pub fn file(state_dir: &Path) -> PathBuf {
+        Store::new(state_dir).dir().join(FILE)
+    }
+
     /// What is kept in a state directory; nothing kept is nothing learned.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub use snapshot::{
     Collision, Counts, Found, Group, GroupCounts, Invalid, Leaving, Meta, Snapshot, SnapshotError, View, Wide,
 };
 pub use source::{Complete, Cookie, Extent, Sink, SinkError, Source, SourceError};
-pub use sources::source_of;
+pub use sources::{source_of, source_of_import};
 pub use sync::{Applied, Clock, Outcome, Progress, Step, SyncError, Synced, Syncing};
 
 pub use learned::{Address, LEARNED, Learned, Seen};
@@ -44,6 +44,13 @@ pub struct Loaded {
     pub directory: Arc<policy::Directory>,
     /// The domains that it has recipients in; nothing when there are too many to say, or when reading failed.
     domains: Option<HashSet<Domain>>,
+}
+
+impl From<policy::Directory> for Loaded {
+    /// One that may have recipients in any domain.
+    fn from(directory: policy::Directory) -> Self {
+        Self { directory: Arc::new(directory), domains: None }
+    }
 }
 
 impl Loaded {

@@ -31,7 +31,9 @@ impl<'a> DirectoryJson<'a> {
         let (state, snapshot, unreadable) = match kept {
             Some(Ok((state, meta))) => (Some(state), meta.as_ref(), None),
             Some(Err(error)) => (None, None, Some(error.as_str())),
-            None => (None, None, listed.as_ref().and_then(|listed| listed.as_ref().err()).map(String::as_str)),
+            None => {
+                (None, None, listed.as_ref().and_then(|listed| listed.as_ref().err()).map(String::as_str))
+            }
         };
         let listed = listed.as_ref().and_then(|listed| listed.as_ref().ok()).copied();
         Self {

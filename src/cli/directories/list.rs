@@ -26,7 +26,8 @@ pub(super) fn list(opened: &Opened, json: bool) -> io::Result<ExitCode> {
     let all: Vec<Standing<'_>> =
         opened.config.directories.iter().map(|directory| standing(opened, directory)).collect();
     if json {
-        let all: Vec<DirectoryJson<'_>> = all.iter().map(|standing| DirectoryJson::of(standing, opened.now)).collect();
+        let all: Vec<DirectoryJson<'_>> =
+            all.iter().map(|standing| DirectoryJson::of(standing, opened.now)).collect();
         output::print_json(&all)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -204,7 +205,12 @@ fn show_meta(meta: &Meta, page: &mut Page) {
         page.entry(2, label, COLUMN, &format!("{} {what}", super::grouped(number)));
     }
     if *internal_only > 0 {
-        page.entry(2, "internal", COLUMN, &format!("{} for internal clients alone", super::grouped(*internal_only)));
+        page.entry(
+            2,
+            "internal",
+            COLUMN,
+            &format!("{} for internal clients alone", super::grouped(*internal_only)),
+        );
     }
     if groups.groups > 0 {
         page.entry(2, "groups", COLUMN, &super::grouped(groups.groups));
@@ -219,13 +225,22 @@ fn show_findings(meta: &Meta, page: &mut Page) {
         page.entry(2, "outside", COLUMN, &text);
     }
     if let Some(first) = invalid.first() {
-        let text = format!("{}, first at {}: `{}`: {}", super::grouped(counts.invalid), first.place, first.what, first.why);
+        let text = format!(
+            "{}, first at {}: `{}`: {}",
+            super::grouped(counts.invalid),
+            first.place,
+            first.what,
+            first.why
+        );
         page.entry_in(Mood::Doubtful, 2, "invalid", COLUMN, &text);
     }
     if let Some(first) = collisions.first() {
         let [one, other] = &first.spellings;
         let [its, others] = &first.keys;
-        let text = format!("{} differ by case alone, first `{one}` ({its}) and `{other}` ({others})", collisions.len());
+        let text = format!(
+            "{} differ by case alone, first `{one}` ({its}) and `{other}` ({others})",
+            collisions.len()
+        );
         page.entry_in(Mood::Doubtful, 2, "collisions", COLUMN, &text);
     }
     if groups.cyclic > 0 {

@@ -95,7 +95,9 @@ impl Opened {
         if directory.is_synced() {
             return Ok(directory);
         }
-        Err(io::Error::other(format!("`{name}` is a list that is read with the configuration; it has no snapshots")))
+        Err(io::Error::other(format!(
+            "`{name}` is a list that is read with the configuration; it has no snapshots"
+        )))
     }
 
     fn shelf(&self, directory: &Directory) -> Shelf {
@@ -132,7 +134,9 @@ mod tests {
 
     #[test]
     fn thousands_are_apart() {
-        for (number, want) in [(0, "0"), (999, "999"), (1000, "1,000"), (25_000, "25,000"), (10_000_000, "10,000,000")] {
+        for (number, want) in
+            [(0, "0"), (999, "999"), (1000, "1,000"), (25_000, "25,000"), (10_000_000, "10,000,000")]
+        {
             assert_eq!(grouped(number), want);
         }
         assert_eq!(count(1, "group", "groups"), "1 group");

@@ -32,11 +32,16 @@ impl Wanted {
     fn is_in(&self, address: &str) -> bool {
         let [first, middle @ .., last] = self.0.as_slice() else { return true };
         let address = address.to_lowercase();
-        let Some(rest) = address.strip_prefix(first.as_str()).and_then(|rest| rest.strip_suffix(last.as_str())) else {
+        let Some(rest) =
+            address.strip_prefix(first.as_str()).and_then(|rest| rest.strip_suffix(last.as_str()))
+        else {
             return false;
         };
         // The earliest place of each part leaves most to those behind it.
-        middle.iter().try_fold(rest, |rest, part| rest.find(part.as_str()).map(|at| &rest[at + part.len()..])).is_some()
+        middle
+            .iter()
+            .try_fold(rest, |rest, part| rest.find(part.as_str()).map(|at| &rest[at + part.len()..]))
+            .is_some()
     }
 }
 
@@ -75,7 +80,10 @@ pub(super) fn show(
             show_leaving(opened, directory, &mut page)?;
         }
         if found.is_empty() {
-            page.line(Mood::Plain, if pattern.is_some() { "nothing like that is in it" } else { "nobody is in it" });
+            page.line(
+                Mood::Plain,
+                if pattern.is_some() { "nothing like that is in it" } else { "nobody is in it" },
+            );
         }
         if more {
             page.gap();
@@ -112,7 +120,8 @@ fn show_leaving(opened: &Opened, directory: &Directory, page: &mut Page) -> io::
     let snapshot = shelf.open(Which::InForce).map_err(io::Error::other)?;
     for leaving in snapshot.leaving(view).map_err(io::Error::other)?.take(1000) {
         let leaving = leaving.map_err(io::Error::other)?;
-        let text = format!("{} (gone {})", Escaped(leaving.address.as_bytes()), ago(opened.now, leaving.since));
+        let text =
+            format!("{} (gone {})", Escaped(leaving.address.as_bytes()), ago(opened.now, leaving.since));
         page.entry_in(Mood::Doubtful, 0, "leaving", COLUMN, &text);
     }
     Ok(())
@@ -127,14 +136,23 @@ struct GroupJson {
 }
 
 /// Shows its groups.
-pub(super) fn groups(opened: &Opened, directory: &Directory, limit: usize, json: bool) -> io::Result<ExitCode> {
+pub(super) fn groups(
+    opened: &Opened,
+    directory: &Directory,
+    limit: usize,
+    json: bool,
+) -> io::Result<ExitCode> {
     let directory = opened.synced(&directory.name)?;
     let snapshot = opened.shelf(directory).open(Which::InForce).map_err(io::Error::other)?;
     let all = snapshot.groups().map_err(io::Error::other)?;
     let shown = all.iter().take(limit);
     if json {
         let shown: Vec<GroupJson> = shown
-            .map(|group| GroupJson { name: group.name.to_string(), key: group.key.to_string(), members: group.members })
+            .map(|group| GroupJson {
+                name: group.name.to_string(),
+                key: group.key.to_string(),
+                members: group.members,
+            })
             .collect();
         output::print_json(&shown)?;
         return Ok(ExitCode::SUCCESS);
@@ -149,7 +167,10 @@ pub(super) fn groups(opened: &Opened, directory: &Directory, limit: usize, json:
     }
     if all.len() > limit {
         page.gap();
-        page.line(Mood::Doubtful, &format!("the first {limit} of {} are shown; --limit shows more", all.len()));
+        page.line(
+            Mood::Doubtful,
+            &format!("the first {limit} of {} are shown; --limit shows more", all.len()),
+        );
     }
     output::print(&page.into_text())?;
     Ok(ExitCode::SUCCESS)

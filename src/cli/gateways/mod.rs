@@ -14,7 +14,6 @@ mod refresh;
 mod server;
 mod show;
 
-
 use super::arguments::{Gateways, GatewaysOptions};
 use super::output;
 use crate::config::{self, Config, Problems, Providers, ReadError};

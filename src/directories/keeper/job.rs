@@ -54,8 +54,7 @@ impl Job {
             }
             load |= synced.as_ref().is_some_and(|synced| matches!(synced.outcome, Outcome::Applied(_)));
         }
-        let loaded = (load && !stop.is_said())
-            .then(|| shelf.load(&directory.rules, Stamp::from((clock)())));
+        let loaded = (load && !stop.is_said()).then(|| shelf.load(&directory.rules, Stamp::from((clock)())));
         Done { synced, loaded }
     }
 }

@@ -59,8 +59,8 @@ pub struct Task {
 pub struct Published {
     /// The directory.
     pub directory: Arc<policy::Directory>,
-    /// The snapshot that is loaded.
-    pub serial: Option<u64>,
+    /// What is loaded of it.
+    pub loaded: Option<Loaded>,
 }
 
 /// A keeper at work.
@@ -103,10 +103,7 @@ impl Stop {
 impl Keeper {
     /// Sets one to work; `publish` is called on its thread with each directory that has changed. An error says that the system
     /// has no thread for it.
-    pub fn start(
-        task: Task,
-        publish: impl FnMut(&[Published]) + Send + 'static,
-    ) -> io::Result<Self> {
+    pub fn start(task: Task, publish: impl FnMut(&[Published]) + Send + 'static) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let stop = Arc::new(Stop::default());
         let heard = Arc::clone(&stop);
@@ -127,11 +124,7 @@ impl Keeper {
 }
 
 /// Syncs in time, until it is told to stop.
-pub(super) async fn keep(
-    task: Task,
-    mut publish: impl FnMut(&[Published]),
-    stop: Arc<Stop>,
-) -> Known {
+pub(super) async fn keep(task: Task, mut publish: impl FnMut(&[Published]), stop: Arc<Stop>) -> Known {
     let mut turns: Vec<Turn> = Turn::all(task);
     let mut jobs: JoinSet<(usize, job::Done)> = JoinSet::new();
     let mut retired: Vec<Arc<policy::Recipients>> = Vec::new();

@@ -53,7 +53,7 @@ impl Turn {
                 shelf,
                 served: Arc::clone(&served),
                 clock: Arc::clone(&clock),
-                in_force: state.in_force.clone().filter(|_| loaded.is_some()),
+                in_force: state.in_force.clone().filter(|in_force| is_loaded(in_force, loaded.as_ref())),
                 as_of: state.as_of,
                 loaded,
                 overdue: false,
@@ -215,7 +215,7 @@ impl Turn {
             recipients: self.loaded.as_ref().map(|loaded| Arc::clone(&loaded.recipients)),
             overdue: self.overdue,
         });
-        Published { directory, serial: self.loaded.as_ref().map(|loaded| loaded.serial) }
+        Published { directory, loaded: self.loaded.clone() }
     }
 
     fn now(&self) -> Stamp {
@@ -258,4 +258,9 @@ impl Turn {
             }
         }
     }
+}
+
+/// Whether what is loaded is what is in force.
+fn is_loaded(in_force: &InForce, loaded: Option<&Loaded>) -> bool {
+    loaded.is_some_and(|loaded| loaded.serial == in_force.serial)
 }
