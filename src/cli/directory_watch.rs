@@ -9,8 +9,11 @@ use crate::gate::Gate;
 use crate::policy::{self, Directories, Policy};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio::task::JoinHandle;
+
+/// How often it is looked whether a command has put anything in force.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// All that watches directories for the configuration in force.
 pub(super) struct DirectoryWatch {
@@ -35,11 +38,12 @@ impl DirectoryWatch {
         }
         let task = Task {
             directories,
-            source_of,
+            source_of: Box::new(source_of),
             state_dir: Arc::from(config.state_dir.as_path()),
             served: config.domains.iter().map(|domain| domain.pattern.clone()).collect(),
             known,
             clock: Arc::new(SystemTime::now),
+            look: LOOK,
         };
         let (gate, loaded) = (Arc::clone(gate), Arc::clone(&shared));
         let publish = move |published: &[Published]| {

@@ -30,20 +30,21 @@ use turn::Turn;
 
 /// Directories that are synced at one time: each may need memory for all of its recipients once more.
 const AT_ONCE: usize = 2;
-/// How often it is looked what is due, and whether a command has changed anything.
-const LOOK: Duration = Duration::from_secs(1);
 /// How much later than others these threads get the processor (`nice(2)`).
 const NICE: i32 = 10;
 
 /// What is loaded of directories, by their names.
 pub type Known = HashMap<Arc<str>, Loaded>;
 
+/// Gives who is asked about a directory.
+pub type SourceOf = Box<dyn Fn(&config::Directory) -> Box<dyn Source> + Send>;
+
 /// What a keeper works with.
 pub struct Task {
     /// The directories that are synced.
     pub directories: Vec<config::Directory>,
     /// Who is asked about each of them.
-    pub source_of: fn(&config::Directory) -> Box<dyn Source>,
+    pub source_of: SourceOf,
     /// Where snapshots are kept.
     pub state_dir: Arc<Path>,
     /// The domains that Postern serves.
@@ -52,6 +53,8 @@ pub struct Task {
     pub known: Known,
     /// Tells the time.
     pub clock: Clock,
+    /// How often it is looked what is due, and whether a command has changed anything.
+    pub look: Duration,
 }
 
 /// A directory as it is from now on.
@@ -125,11 +128,11 @@ impl Keeper {
 
 /// Syncs in time, until it is told to stop.
 pub(super) async fn keep(task: Task, mut publish: impl FnMut(&[Published]), stop: Arc<Stop>) -> Known {
+    let mut looks = interval(task.look);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut turns: Vec<Turn> = Turn::all(task);
     let mut jobs: JoinSet<(usize, job::Done)> = JoinSet::new();
     let mut retired: Vec<Arc<policy::Recipients>> = Vec::new();
-    let mut looks = interval(LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.heard() => break,
@@ -173,3 +176,6 @@ pub(super) async fn keep(task: Task, mut publish: impl FnMut(&[Published]), stop
 fn told(done: Result<(usize, job::Done), JoinError>) -> Option<(usize, job::Done)> {
     done.inspect_err(|error| tracing::error!(%error, "a sync went wrong; what was in force stays")).ok()
 }
+
+#[cfg(test)]
+mod simulation;

@@ -40,7 +40,7 @@ pub(super) struct Turn {
 impl Turn {
     /// The directories of a task.
     pub(super) fn all(task: Task) -> Vec<Self> {
-        let Task { directories, source_of, state_dir, served, mut known, clock } = task;
+        let Task { directories, source_of, state_dir, served, mut known, clock, look: _ } = task;
         let now = Stamp::from(clock());
         let turn = |directory: config::Directory| {
             let shelf = Shelf::new(&state_dir, &directory.name);
