@@ -61,6 +61,12 @@ pub enum Command {
     /// Reads what the service keeps in state_dir, so it works beside a running service and without one.
     #[command(after_long_help = manual::GATEWAYS.help())]
     Gateways(GatewaysOptions),
+    /// Show the directories, their recipients and how fresh they are
+    ///
+    /// Reads what is kept in state_dir, so it works beside a running service and without one. What is changed here is in
+    /// force in a running service within seconds.
+    #[command(after_long_help = manual::DIRECTORIES.help())]
+    Directories(DirectoriesOptions),
     /// Write man pages, shell completions or the configuration's schema
     #[command(after_long_help = manual::GENERATE.help())]
     Generate(GenerateOptions),
@@ -239,6 +245,131 @@ pub enum Gateways {
         /// Which provider's mail host is this?
         #[arg(long, value_name = "HOST", conflicts_with = "name")]
         mx: Option<String>,
+
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Options of `directories`.
+#[derive(Args, Debug)]
+pub struct DirectoriesOptions {
+    /// What to do; without it, list them
+    #[command(subcommand)]
+    pub what: Option<Directories>,
+
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What can be done about directories.
+#[derive(Debug, Subcommand)]
+pub enum Directories {
+    /// Show a directory's recipients
+    Show {
+        /// The directory
+        name: String,
+
+        /// Only addresses with this text in them, or like this pattern with *
+        pattern: Option<String>,
+
+        /// Show groups and how many are in each
+        #[arg(long, conflicts_with = "pattern")]
+        groups: bool,
+
+        /// Show this many at most
+        #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+        limit: usize,
+
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say which directory knows an address, by which entry and rule
+    ///
+    /// Of one that is unknown, the addresses most like it are shown.
+    Lookup {
+        /// Addresses
+        #[arg(required = true, value_name = "ADDRESS")]
+        addresses: Vec<String>,
+
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a sync would change, or what waits to be accepted
+    ///
+    /// Where nothing waits, the source is asked. Nothing is changed.
+    Diff {
+        /// The directory
+        name: String,
+
+        /// Show this many of each at most
+        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+        limit: usize,
+
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask the sources of directories now
+    Sync {
+        /// The directories; without any, all
+        names: Vec<String>,
+
+        /// Ask for everything, also where changes could be told
+        #[arg(long)]
+        full: bool,
+
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put in force what a guard has held
+    Accept {
+        /// The directory
+        name: String,
+
+        /// Let those who are gone go at once, without removal_grace
+        #[arg(long)]
+        now: bool,
+    },
+    /// Take a CSV file for the whole directory
+    ///
+    /// For directories of type csv without a path, where somebody brings the file. The guard holds for it, too.
+    Import {
+        /// The directory
+        name: String,
+
+        /// The file
+        file: PathBuf,
+    },
+    /// Go back to an earlier snapshot
+    ///
+    /// What syncs find from then on waits until it is accepted.
+    Rollback {
+        /// The directory
+        name: String,
+
+        /// The snapshot's number; without it, the one before
+        #[arg(long, value_name = "NUMBER")]
+        to: Option<u64>,
+    },
+    /// List unknown recipients that domains in learn mode have accepted mail for
+    Learned {
+        /// Take these in: from now on they exist
+        #[arg(long, value_name = "ADDRESS", num_args = 1.., conflicts_with = "forget")]
+        approve: Vec<String>,
+
+        /// Take all in that are listed
+        #[arg(long, conflicts_with_all = ["approve", "forget"])]
+        approve_all: bool,
+
+        /// Forget these, approved or not
+        #[arg(long, value_name = "ADDRESS", num_args = 1..)]
+        forget: Vec<String>,
 
         /// Print as JSON
         #[arg(long)]

@@ -2,14 +2,19 @@
 //! Reads the configuration and everything that it names, and puts the policy together. Nothing is printed here:
 //! `check` shows the problems, `run` and a reload use the outcome.
 
-use crate::config::{self, Config, Problem, Problems, ReadError, is_loop_id};
-use crate::directories::{self, Loaded};
+use crate::config::{self, Config, Problem, Problems, ReadError, Severity, is_loop_id};
+use crate::directories::{self, Known, LEARNED, Learned, Loaded, LoadedSnapshot, Shelf, State};
 use crate::gateways::{Archive, Plan, Snapshots, label};
-use crate::mail::DomainTable;
-use crate::policy::{DomainPolicy, GatewayId, Gateways, LoopRule, Policy, Source};
+use crate::mail::{DomainPattern, DomainTable};
+use crate::policy::{
+    self, Directories, DirectoryId, DomainPolicy, GatewayId, Gateways, LoopRule, Policy, RecipientMode,
+    RecipientRules, Source,
+};
+use crate::store::Stamp;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// What came of reading a configuration.
 #[derive(Debug)]
@@ -24,10 +29,17 @@ pub struct Assembled {
     pub plan: Plan,
     /// What was kept of their sources.
     pub snapshots: Snapshots,
+    /// What is loaded of directories that are synced.
+    pub known: Known,
 }
 
-/// Reads the configuration file at `path` and every file that it names.
+/// Reads the configuration file at `path`, every file that it names, and what is kept in its `state_dir`.
 pub fn assemble(path: &Path) -> Assembled {
+    assemble_with(path, &Known::new())
+}
+
+/// The same; of snapshots that are loaded already, those that are still in force are not read again.
+pub fn assemble_with(path: &Path, loaded: &Known) -> Assembled {
     let mut problems = Problems::default();
     let (config, found) = match config::read(path, &mut problems) {
         Ok(config) => (config, true),
@@ -35,15 +47,17 @@ pub fn assemble(path: &Path) -> Assembled {
         Err(_) => (None, true),
     };
     let (mut plan, mut snapshots) = (Plan::default(), Snapshots::default());
+    let mut known = Known::new();
     let outcome = config.map(|config| {
         plan = Plan::read(&config.gateways, &mut problems);
         snapshots = kept(&config, &plan, &mut problems);
-        let policy = policy(&config, plan.compose(&snapshots), &mut problems);
+        known = synced(&config, loaded, &mut problems);
+        let policy = policy(&config, plan.compose(&snapshots), &known, &mut problems);
         (config, policy)
     });
     problems.sort();
     let outcome = outcome.filter(|_| !problems.has_errors());
-    Assembled { problems, outcome, found, plan, snapshots }
+    Assembled { problems, outcome, found, plan, snapshots, known }
 }
 
 /// What is kept on disk of the gateways' sources; nothing is fine, and what is damaged is as if it was not there.
@@ -66,9 +80,61 @@ fn kept(config: &Config, plan: &Plan, problems: &mut Problems) -> Snapshots {
     snapshots
 }
 
-fn policy(config: &Config, gateways: Gateways, problems: &mut Problems) -> Policy {
+/// What is in force of directories that are synced; of one of which nothing is known there is nothing.
+fn synced(config: &Config, loaded: &Known, problems: &mut Problems) -> Known {
+    let now = Stamp::from(SystemTime::now());
+    let mut known = Known::new();
+    for directory in config.directories.iter().filter(|directory| directory.is_synced()) {
+        let config::Directory { name, source: _, rules, place } = directory;
+        let shelf = Shelf::new(&config.state_dir, name);
+        let in_force = shelf.state().map(|state| state.in_force.map(|in_force| in_force.serial));
+        let same = |loaded: &&LoadedSnapshot| matches!(in_force, Ok(serial) if serial == Some(loaded.serial));
+        let read = match loaded.get(name).filter(same) {
+            Some(loaded) => Ok(Some(loaded.clone())),
+            None => shelf.load(rules, now),
+        };
+        match read {
+            Ok(Some(loaded)) => {
+                if let Some(why) = &loaded.fallback {
+                    let what = format!("an older snapshot of `{name}` is used: {why}");
+                    let help = format!("`postern directories sync {name}` makes a new one");
+                    problems.push(Problem::warning(place.clone(), what).help(help));
+                }
+                known.insert(Arc::clone(name), loaded);
+            }
+            Ok(None) => {
+                let what =
+                    format!("`{name}` was never synced: nobody is known of it yet, and its mail is deferred");
+                let help =
+                    format!("`postern run` syncs it, and `postern directories sync {name}` does so now");
+                problems.push(Problem::note(place.clone(), what).help(help));
+            }
+            Err(error) => {
+                let what = format!("what was kept of `{name}` cannot be used: {error}");
+                let help = "who is in no other directory is deferred until it is synced";
+                problems.push(Problem::warning(place.clone(), what).help(help));
+            }
+        }
+    }
+    known
+}
+
+/// A directory as it is loaded, by which decisions are made.
+fn placed_directory(config: &Config, directory: &config::Directory, known: &Known) -> policy::Directory {
+    let config::Directory { name, source: _, rules, place: _ } = directory;
+    let state: Option<State> = Shelf::new(&config.state_dir, name).state().ok();
+    let age = state.and_then(|state| state.as_of).map(|as_of| Stamp::from(SystemTime::now()).since(as_of));
+    policy::Directory {
+        name: Arc::clone(name),
+        recipients: known.get(name).map(|loaded| Arc::clone(&loaded.recipients)),
+        overdue: rules.max_age.zip(age).is_some_and(|(max_age, age)| age > max_age),
+    }
+}
+
+fn policy(config: &Config, gateways: Gateways, known: &Known, problems: &mut Problems) -> Policy {
+    let whole = config;
     let Config {
-        state_dir: _,
+        state_dir,
         milter: _,
         dns: _,
         reputation,
@@ -82,24 +148,45 @@ fn policy(config: &Config, gateways: Gateways, problems: &mut Problems) -> Polic
     } = config;
     let places: HashMap<Arc<str>, GatewayId> =
         gateways.places().map(|(id, gateway)| (Arc::clone(&gateway.name), id)).collect();
-    let directories: HashMap<Arc<str>, Loaded> = directories
+    let mut placed = Directories::default();
+    let directories: HashMap<Arc<str>, (DirectoryId, Loaded)> = directories
         .iter()
-        .map(|directory| (Arc::clone(&directory.name), directories::load(directory, problems)))
+        .map(|directory| {
+            let loaded = if directory.is_synced() {
+                Loaded::from(placed_directory(whole, directory, known))
+            } else {
+                directories::load(directory, problems)
+            };
+            let id = placed.add(Arc::clone(&loaded.directory));
+            (Arc::clone(&directory.name), (id, loaded))
+        })
         .collect();
+    let asks = domains.iter().any(asks_learned);
+    let learned = asks.then(|| placed.add(learned(state_dir, problems)));
     let mut table = DomainTable::default();
     for domain in domains {
+        let asks_learned = asks_learned(domain);
         let config::Domain {
             pattern,
             mode,
             source,
             directories: names,
+            recipients,
             subaddress,
+            strip,
+            verp,
+            alias_of,
             verdicts,
             replies,
             place,
         } = domain;
-        let own: Vec<&Loaded> = names.iter().filter_map(|name| directories.get(name)).collect();
-        if !own.is_empty() && !own.iter().any(|loaded| loaded.may_cover(pattern)) {
+        let own: Vec<&(DirectoryId, Loaded)> =
+            names.iter().filter_map(|name| directories.get(name)).collect();
+        let target = alias_of.clone().map(DomainPattern::Exact);
+        let may_cover =
+            |loaded: &Loaded| [pattern].into_iter().chain(&target).any(|pattern| loaded.may_cover(pattern));
+        let are_checked = *recipients != Some(RecipientMode::Off) && !own.is_empty();
+        if are_checked && !own.iter().any(|(_, loaded)| may_cover(loaded)) {
             let what =
                 format!("no directory of `{pattern}` has an address in it: every recipient would be unknown");
             let help = "name a directory with addresses of this domain, or leave `directories` out";
@@ -115,15 +202,44 @@ fn policy(config: &Config, gateways: Gateways, problems: &mut Problems) -> Polic
             pattern: pattern.clone(),
             mode: *mode,
             source,
-            directories: own.iter().map(|loaded| Arc::clone(&loaded.directory)).collect(),
+            directories: own.iter().map(|(id, _)| *id).collect(),
             subaddress: subaddress.clone(),
+            recipients: RecipientRules {
+                mode: recipients.unwrap_or_default(),
+                learned: learned.filter(|_| asks_learned),
+                strip: *strip,
+                verp: verp.clone(),
+                alias_of: alias_of.clone(),
+            },
             verdicts: *verdicts,
             replies: replies.clone(),
         };
         table.insert(pattern.clone(), Arc::new(domain));
     }
     let loops = loop_rule(loops, problems);
-    Policy::new(internal.clone(), unlisted.clone(), table, gateways, loops, reputation.rule())
+    Policy::new(internal.clone(), unlisted.clone(), table, gateways, placed, loops, reputation.rule())
+}
+
+/// Whether a domain asks for recipients that were learned and approved.
+fn asks_learned(domain: &config::Domain) -> bool {
+    match domain.recipients {
+        Some(RecipientMode::Off) => false,
+        Some(RecipientMode::Learn | RecipientMode::Check) => true,
+        None => !domain.directories.is_empty(),
+    }
+}
+
+/// The recipients that were learned and approved; where they cannot be read, nobody knows who they are.
+fn learned(state_dir: &Path, problems: &mut Problems) -> policy::Directory {
+    match Learned::read(state_dir) {
+        Ok(learned) => learned.directory(),
+        Err(error) => {
+            let what = format!("what was learned of recipients cannot be used: {error}");
+            let help = "mail for recipients that no directory knows is deferred; remove the file to go on without it";
+            problems.push(Problem::new(Severity::Warning, None, what).help(help));
+            policy::Directory { name: Arc::from(LEARNED), recipients: None, overdue: false }
+        }
+    }
 }
 
 fn loop_rule(loops: &config::Loops, problems: &mut Problems) -> LoopRule {
@@ -204,11 +320,9 @@ mod tests {
         let below = domain(&policy, "a.sales.example.net");
         assert_eq!(below.pattern, DomainPattern::parse("*.example.net").unwrap());
         assert!(matches!(below.source, Source::Any));
-        assert!(
-            Arc::ptr_eq(&below.directories[0], &net.directories[0]),
-            "one directory in memory for all its domains"
-        );
-        let sales = &net.directories[0].mailboxes;
+        assert_eq!(below.directories, net.directories, "one directory in memory for all its domains");
+        let sales = policy.directories().find(net.directories[0]).unwrap();
+        let sales = &sales.recipients.as_ref().unwrap().mailboxes;
         assert!(sales.contains("dave jones", &Domain::parse("example.net").unwrap()));
         assert!(sales.contains_whole(&Domain::parse("sales.example.net").unwrap()));
     }

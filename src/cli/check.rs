@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 /// Checks; 0 when the configuration can be used, 1 when it cannot, 2 when there is none.
 pub(super) fn check(path: &Path, offline: bool, json: bool) -> io::Result<ExitCode> {
-    let Assembled { mut problems, outcome, found, plan, snapshots: _ } = assemble::assemble(path);
+    let Assembled { mut problems, outcome, found, plan, snapshots: _, known: _ } = assemble::assemble(path);
     if let Some((config, _)) = outcome.as_ref().filter(|_| !offline) {
         online::check(config, &plan, &mut problems)?;
     }

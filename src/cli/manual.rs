@@ -37,6 +37,7 @@ impl Manual {
             "postern-try" => Some(&TRY),
             "postern-test" => Some(&TEST),
             "postern-gateways" => Some(&GATEWAYS),
+            "postern-directories" => Some(&DIRECTORIES),
             "postern-generate" => Some(&GENERATE),
             _ => None,
         }
@@ -281,6 +282,53 @@ pub(super) const GATEWAYS: Manual = Manual(&[
             ("0", "it is done; the client is the gateway"),
             ("1", "the client is not the gateway, or nobody can tell; a source could not be refreshed"),
             ("2", "no answer: bad arguments, a bad configuration, no gateway of that name"),
+        ])],
+    },
+]);
+
+pub(super) const DIRECTORIES: Manual = Manual(&[
+    Section {
+        heading: "Examples",
+        parts: &[
+            Prose(
+                "Ask a source for the first time, look at what came, and find out why somebody is unknown:",
+            ),
+            Verbatim(
+                "postern directories sync staff\n\
+                 postern directories show staff\n\
+                 postern directories lookup ann+news@example.com",
+            ),
+            Prose("A sync was held, because too many would go: what, and is it meant?"),
+            Verbatim("postern directories diff staff\npostern directories accept staff"),
+            Prose("It was not. Back to what was there before, until the source is mended:"),
+            Verbatim("postern directories rollback staff"),
+        ],
+    },
+    Section {
+        heading: "What holds a sync",
+        parts: &[List(&[
+            ("max_removed", "more than this part of the recipients, and more than 10, would go"),
+            ("nothing left", "no recipient is left, whatever is configured"),
+            ("a domain emptied", "all recipients of one domain would go, and there were 10 or more"),
+            ("a rollback", "after it everything waits for `accept`"),
+        ])],
+    },
+    Section {
+        heading: "Files",
+        parts: &[List(&[
+            CONFIGURATION,
+            (
+                "STATE_DIR/directories/",
+                "a directory for each, with its snapshots and how they stand; what was learned is beside them",
+            ),
+        ])],
+    },
+    Section {
+        heading: "Exit status",
+        parts: &[List(&[
+            ("0", "done, or everything that was looked up exists"),
+            ("1", "a sync failed or was held, or somebody looked up does not exist or cannot be told"),
+            ("2", "the command could not do its work"),
         ])],
     },
 ]);

@@ -9,6 +9,8 @@ pub mod assemble;
 mod cases;
 mod check;
 mod content;
+mod directories;
+mod directory_watch;
 mod expectation;
 mod gateways;
 mod generate;
@@ -27,6 +29,7 @@ mod question;
 mod reload;
 mod roof;
 mod run;
+mod span;
 mod status;
 mod test;
 mod trial;
@@ -49,6 +52,7 @@ pub fn main() -> ExitCode {
         Command::Try(options) => ask::ask(&config, options),
         Command::Test(options) => test::test(&config, &options.files, options.json),
         Command::Gateways(options) => gateways::gateways(&config, options),
+        Command::Directories(options) => directories::directories(&config, options),
         Command::Generate(options) => generate::generate(&options.what).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

@@ -32,3 +32,38 @@ impl Drop for Progress {
         self.0.finish_and_clear();
     }
 }
+
+/// Work whose end is not known before: a count that grows.
+pub(super) struct Counter(ProgressBar);
+
+impl Counter {
+    /// Begins; `name` is whose work it is.
+    pub(super) fn begin(name: &str) -> Self {
+        let target = if io::stderr().is_terminal() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{prefix} {spinner} {msg} {human_pos} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.set_prefix(name.to_owned());
+        Self(bar)
+    }
+
+    /// How far it is.
+    pub(super) fn show(&self, what: &'static str, done: u64, of: Option<u64>) {
+        if let Some(of) = of {
+            self.0.set_length(of);
+        }
+        self.0.set_message(what);
+        self.0.set_position(done);
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

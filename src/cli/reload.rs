@@ -2,10 +2,12 @@
 //! Reading the configuration anew while Postern serves, and putting it in force: all of it or nothing.
 
 use super::assemble::{self, Assembled};
+use super::directory_watch::DirectoryWatch;
 use super::outside::Watch;
 use super::roof::Roof;
 use super::run::{Service, is_urgent, make_room};
 use crate::config::Config;
+use crate::directories::Known;
 use crate::gateways::{Plan, Snapshots};
 use crate::policy::Policy;
 use sd_notify::NotifyState;
@@ -17,23 +19,24 @@ pub(super) struct New {
     pub(super) policy: Policy,
     pub(super) plan: Plan,
     pub(super) snapshots: Snapshots,
+    pub(super) known: Known,
 }
 
 impl New {
     /// Nothing when something is wrong.
     pub(super) fn of(assembled: Assembled) -> Option<Self> {
-        let Assembled { problems: _, outcome, found: _, plan, snapshots } = assembled;
-        outcome.map(|(config, policy)| Self { config, policy, plan, snapshots })
+        let Assembled { problems: _, outcome, found: _, plan, snapshots, known } = assembled;
+        outcome.map(|(config, policy)| Self { config, policy, plan, snapshots, known })
     }
 }
 
 /// Reads everything anew; nothing when not all of it is right, and then everything stays as it was.
-pub(super) async fn read_anew(path: &Path) -> Option<New> {
+pub(super) async fn read_anew(path: &Path, loaded: Known) -> Option<New> {
     if let Ok(now) = NotifyState::monotonic_usec_now() {
         let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
     }
     let owned = path.to_owned();
-    let assembled = tokio::task::spawn_blocking(move || assemble::assemble(&owned)).await;
+    let assembled = tokio::task::spawn_blocking(move || assemble::assemble_with(&owned, &loaded)).await;
     let assembled = assembled
         .inspect_err(|error| tracing::error!(%error, "reload failed; the old configuration stays in force"))
         .ok();
@@ -53,16 +56,29 @@ pub(super) async fn read_anew(path: &Path) -> Option<New> {
 }
 
 /// Puts what was read in force.
-pub(super) async fn change(old: &Config, watch: Watch, new: New, service: &Service) -> (Config, Watch) {
-    let New { config, policy, plan, mut snapshots } = new;
+pub(super) async fn change(
+    old: &Config,
+    (watch, directories): (Watch, DirectoryWatch),
+    new: New,
+    service: &Service,
+) -> (Config, Watch, DirectoryWatch) {
+    let New { config, policy, plan, mut snapshots, mut known } = new;
     // All that can wait is done while the old policy is in force and its gateways are kept fresh.
     let roof = Roof::next(watch.roof(), &config, &policy).await;
     // It may be writing to a slow disk just now.
-    let known = tokio::task::spawn_blocking(|| watch.end()).await.unwrap_or_default();
+    let ended = tokio::task::spawn_blocking(|| (watch.end(), directories.end())).await;
+    let (asked, loaded) = ended.unwrap_or_default();
+    // A sync may have ended since the configuration was read.
+    for (name, loaded) in loaded {
+        if known.get(&name).is_some_and(|known| known.serial < loaded.serial) {
+            known.insert(name, loaded);
+        }
+    }
     // What it knew is never older than what it had kept, and the disk may have refused that.
-    let still_used = known.into_iter().filter(|(source, _)| plan.sources().contains_key(source));
+    let still_used = asked.into_iter().filter(|(source, _)| plan.sources().contains_key(source));
     snapshots.extend(still_used);
     let watch = Watch::begin(&service.gate, &config, &policy, (plan, snapshots), roof);
+    let directories = DirectoryWatch::begin(&service.gate, &config, known);
     make_room(config.milter.max_connections);
     service.admission.set_limit(config.milter.max_connections);
     if config.milter.listen != old.milter.listen
@@ -72,5 +88,5 @@ pub(super) async fn change(old: &Config, watch: Watch, new: New, service: &Servi
         tracing::warn!("[milter] listen, socket_mode or socket_group changed: restart to listen there");
     }
     let _ = sd_notify::notify(&[NotifyState::Ready]);
-    (config, watch)
+    (config, watch, directories)
 }

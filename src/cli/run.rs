@@ -6,6 +6,7 @@
 //! SIGTERM and SIGINT stop accepting, let messages under way finish within `drain_timeout`, and end; a second one ends at once.
 
 use super::assemble;
+use super::directory_watch::DirectoryWatch;
 use super::log::{self, Log};
 use super::outside::Watch;
 use super::pid_file::PidFile;
@@ -78,7 +79,7 @@ pub(super) fn is_urgent(problem: &Problem) -> bool {
 
 fn serve(
     path: &Path,
-    New { config, policy, plan, snapshots }: New,
+    New { config, policy, plan, snapshots, known }: New,
     (format, threshold): (log::Format, log::Threshold),
     runtime: &Runtime,
     signals: Signals,
@@ -103,6 +104,7 @@ fn serve(
         let roof = Roof::new(&config, &policy);
         Watch::begin(&service.gate, &config, &policy, (plan, snapshots), roof)
     };
+    let directories = DirectoryWatch::begin(&service.gate, &config, known);
     let (drain, draining) = Drain::new();
     let (stop, stopped) = watch::channel(false);
     let workers = start_workers(&service, &sockets, &draining, &stopped)?;
@@ -111,7 +113,7 @@ fn serve(
         tracing::info!(listen = socket.describe(), "listening");
     }
     let place = Place { path, sockets, service: &service, log: &log };
-    runtime.block_on(attend(place, (config, watch), reporter, drain, signals));
+    runtime.block_on(attend(place, (config, watch, directories), reporter, drain, signals));
     // Workers hear it, or are gone.
     let _ = stop.send(true);
     for worker in workers {
@@ -232,7 +234,7 @@ struct Place<'a> {
 /// Waits for signals until it is time to go, and goes.
 async fn attend(
     place: Place<'_>,
-    (mut config, mut watch): (Config, Watch),
+    (mut config, mut watch, mut directories): (Config, Watch, DirectoryWatch),
     mut reporter: Reporter,
     drain: Drain,
     mut signals: Signals,
@@ -248,18 +250,19 @@ async fn attend(
             _ = signals.hang_up.recv() => {
                 let began = Instant::now();
                 let new = tokio::select! {
-                    new = read_anew(path) => new,
+                    new = read_anew(path, directories.known()) => new,
                     () = either(&mut signals.terminate, &mut signals.interrupt) => break,
                 };
                 if let Some(new) = new {
-                    (config, watch) = change(&config, watch, new, service).await;
+                    (config, watch, directories) = change(&config, (watch, directories), new, service).await;
                     let (took, counts) = (began.elapsed(), service.gate.counters());
                     tracing::info!(?took, %counts, log_lines_dropped = log.dropped(), "reloaded");
                 }
             }
             _ = looks.tick() => {
                 watch.look(&service.gate, &config);
-                reporter.tell(status(&config, &watch, &service.gate)).await;
+                directories.look(&service.gate, &config).await;
+                reporter.tell(status(&config, &watch, &directories, &service.gate)).await;
             }
             _ = signals.user1.recv() => watch.refresh(&config.state_dir),
             () = either(&mut signals.terminate, &mut signals.interrupt) => break,
@@ -282,10 +285,11 @@ async fn attend(
         }
     }
     watch.end();
+    directories.end();
 }
 
 /// How the server is, for [`Reporter::tell`].
-fn status(config: &Config, watch: &Watch, gate: &Gate) -> Status {
+fn status(config: &Config, watch: &Watch, directories: &DirectoryWatch, gate: &Gate) -> Status {
     Status {
         pid: std::process::id(),
         written: Stamp::default(),
@@ -293,6 +297,7 @@ fn status(config: &Config, watch: &Watch, gate: &Gate) -> Status {
         trouble: watch.trouble().map(str::to_owned),
         hidden: gate.hidden(),
         zones: watch.roof().iter().flat_map(|roof| roof.zones()).map(|zone| Zone::from(&zone)).collect(),
+        directories: directories.loaded(),
     }
 }
 

@@ -33,6 +33,18 @@ pub(super) struct Status {
     pub(super) hidden: Vec<IpAddr>,
     /// DNSBLs.
     pub(super) zones: Vec<Zone>,
+    /// Directories that are synced.
+    #[serde(default)]
+    pub(super) directories: Vec<LoadedDirectory>,
+}
+
+/// What is loaded of one directory.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct LoadedDirectory {
+    /// Its name.
+    pub(super) name: String,
+    /// The snapshot's number; nothing while none is known.
+    pub(super) snapshot: Option<u64>,
 }
 
 /// How one DNSBL is.

@@ -119,6 +119,42 @@ pub(super) enum Mode {
     Enforce,
 }
 
+/// What becomes of recipients that nobody knows.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RecipientMode {
+    /// Recipients are not checked, whatever directories there are.
+    Off,
+    /// They are accepted and recorded, to be approved later.
+    Learn,
+    /// They are accepted and held in the MTA's queue.
+    Quarantine,
+    /// They are refused.
+    Reject,
+}
+
+/// What is taken off an address when it is looked up.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Strip {
+    /// Signatures of bounce addresses (BATV): `prvs=0123abcdef=ann`, `prvs=ann/0123abcdef`, `btv1==0123abcdef0==ann`. The
+    /// mailbox is looked up; the signature is for the MTA to check.
+    Batv,
+    /// What a forwarder of ours made of a sender (SRS): `SRS0=HASH=DAY=domain=local`, `SRS1=...`. A sender of a domain
+    /// that is listed here is looked up there; any other address of that kind exists. Its hash is for the forwarder to
+    /// check, such as postsrsd in the MTA: without one, leave this out.
+    Srs,
+}
+
+impl fmt::Display for Strip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Batv => "batv",
+            Self::Srs => "srs",
+        })
+    }
+}
+
 /// What is to happen to a message.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]

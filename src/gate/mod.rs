@@ -2,22 +2,25 @@
 //! The gate: holds the policy now in force, decides, records each verdict as one event, and counts.
 //!
 //! It knows no protocol. A door brings the facts of its session, and carries out the [`Ruling`] it is given. A
-//! session keeps the policy that it began with; [`Gate::replace`] is seen by sessions that begin later.
+//! session keeps the policy that it began with; [`Gate::replace`] or [`Gate::renew`] is seen by sessions that begin later.
 
 mod counters;
 mod hidden;
+mod learned;
 mod outside;
 mod record;
 mod reference;
 
 pub use counters::{Counters, Event};
 pub use hidden::Hidden;
+pub use learned::{Learned, Noted};
 pub use outside::{Asked, Nobody, Outside, ask_about, ask_behind};
 pub use reference::{Reference, SessionId};
 
 use crate::mail::{Message, Recipient, Session};
-use crate::policy::{self, Answers, Decision, Policy};
+use crate::policy::{self, Answers, Decision, Policy, Verdict};
 use arc_swap::ArcSwap;
+use learned::Learner;
 use reference::References;
 use std::future::Future;
 use std::net::IpAddr;
@@ -95,6 +98,7 @@ pub struct Gate {
     references: References,
     counters: Counters,
     hidden: Hidden,
+    learner: Learner,
 }
 
 impl Gate {
@@ -106,12 +110,19 @@ impl Gate {
             references: References::new(),
             counters: Counters::default(),
             hidden: Hidden::default(),
+            learner: Learner::default(),
         }
     }
 
     /// Puts another policy in force for sessions that begin from now on.
     pub fn replace(&self, policy: Policy) {
         self.policy.store(Arc::new(policy));
+    }
+
+    /// Puts a policy in force that is made from the one that is: whoever keeps one part of it fresh changes that part, and
+    /// takes back nothing of what another has changed meanwhile. `change` may be called more than once.
+    pub fn renew(&self, change: impl Fn(&Policy) -> Policy) {
+        self.policy.rcu(|policy| change(policy));
     }
 
     /// Puts questions to another outside from now on.
@@ -129,6 +140,11 @@ impl Gate {
         self.hidden.hidden()
     }
 
+    /// The unknown recipients that were accepted, to be recorded, since they were last collected.
+    pub fn learned(&self) -> Learned {
+        self.learner.collect()
+    }
+
     /// What the gate itself knows of a client, before anyone is asked.
     fn known(&self, case: Case<'_>) -> Answers {
         let hidden = case.session.client.address.is_some_and(|address| self.hidden.hides(address));
@@ -143,6 +159,11 @@ impl Gate {
         answers: &Answers,
     ) -> Option<Ruling> {
         let decision = policy::headers(policy, recipients, &case.message.headers, answers)?;
+        // What the headers have ruled out came from nobody that may be learned from.
+        if decision.verdict <= Verdict::Tag {
+            let learned = |decision: &&Decision| policy::learned(decision, Some(&case.message.headers));
+            recipients.iter().filter_map(learned).for_each(|learned| self.learner.note(learned));
+        }
         let ruling = self.rule(decision);
         record::message(case, &ruling);
         Some(ruling)
@@ -180,6 +201,9 @@ impl Judge for Gate {
             ask_about(&**outside, policy, (case.session, recipient), questions, &mut answers).await;
         }
         let ruling = self.rule(policy::recipient(policy, case.session, recipient, &answers));
+        if let Some(learned) = policy::learned(&ruling.decision, None) {
+            self.learner.note(learned);
+        }
         record::recipient(case, recipient, &ruling);
         ruling
     }

@@ -3,11 +3,12 @@
 //!
 //! The domain is what follows the last `@`. Quotes are taken off the local part, so that `"ann"@a.example` and
 //! `ann@a.example` are one mailbox; a local part that is no valid one is opaque: it belongs to its domain, but no
-//! directory entry is ever equal to it. Comparison folds case in the whole address; the written form is kept for
-//! replies and logs.
+//! directory entry is ever equal to it. Comparison folds case and composes characters in the whole address; the
+//! written form is kept for replies and logs.
 
 use super::{Domain, DomainError, Host};
 use std::fmt;
+use unicode_normalization::UnicodeNormalization;
 
 /// Why a text is no mailbox.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -101,9 +102,26 @@ impl Mailbox {
     }
 }
 
-/// Lower case, in full: RFC 5321 lets a site's local parts differ by case, no directory in use does.
+/// The form that local parts are compared in. Lower case, in full: RFC 5321 lets a site's local parts differ by case, no
+/// directory in use does. Composed (NFC, RFC 6532 3.1): `ü` is one character or two, as the system at hand writes it. Not
+/// NFKC, which would make one of characters that only look alike.
 pub(super) fn fold(local: &str) -> String {
-    if local.is_ascii() { local.to_ascii_lowercase() } else { local.to_lowercase() }
+    if local.is_ascii() {
+        return local.to_ascii_lowercase();
+    }
+    // A sigma at the end of a word has a form of its own, and what is behind it must not matter: `ΝΙΚΟΣ+x` is for `νικοσ`.
+    let lower = local.nfc().flat_map(char::to_lowercase).map(|c| if c == 'ς' { 'σ' } else { c });
+    // Lower-case letters may compose where upper-case ones do not.
+    lower.nfc().collect()
+}
+
+/// The address of a local part without its quotes, as [`Mailbox::parse_strict`] reads it: quoted again where it must be.
+pub fn address(local: &str, domain: &Domain) -> String {
+    if is_dot_string(local) {
+        return format!("{local}@{domain}");
+    }
+    let quoted = local.replace('\\', r"\\").replace('"', "\\\"");
+    format!("\"{quoted}\"@{domain}")
 }
 
 /// The octets within one pair of angle brackets, or all of them when there is no bracket at all.
@@ -201,9 +219,46 @@ mod tests {
     }
 
     #[test]
+    fn spellings_of_one_local_part_fold_alike() {
+        for (spellings, want) in [
+            (&["Ann", "ANN", "ann"][..], "ann"),
+            // RFC 6532 3.1: composed or not.
+            (&["Grün", "gru\u{308}n", "GRU\u{308}N"], "grün"),
+            (&["\u{1e9b}\u{323}", "\u{17f}\u{323}\u{307}"], "\u{1e9b}\u{323}"),
+            // A final sigma is a sigma, wherever it stands.
+            (&["ΝΙΚΟΣ", "νικος", "νικοσ"], "νικοσ"),
+            (&["ΝΙΚΟΣ+ΝΕΑ", "νικος+νεα"], "νικοσ+νεα"),
+            // Compatibility characters are other characters.
+            (&["ﬁn"], "ﬁn"),
+            (&["ａnn"], "ａnn"),
+        ] {
+            for spelling in spellings {
+                assert_eq!(fold(spelling), want, "{spelling:?}");
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_folded_stays(local in proptest::prelude::any::<String>()) {
+            let folded = fold(&local);
+            proptest::prop_assert_eq!(fold(&folded), folded);
+        }
+    }
+
+    #[test]
     fn the_last_at_decides_the_domain() {
         let mailbox = Mailbox::parse(b"x@b.example@A.Example.").unwrap();
         assert_eq!(mailbox.domain().unwrap().as_str(), "a.example");
+    }
+
+    #[test]
+    fn addresses_are_written_as_they_are_read() {
+        for written in ["ann@a.example", "a=b+c@a.example", r#""a b"@a.example"#, r#""a\"\\@b"@a.example"#] {
+            let mailbox = Mailbox::parse_strict(written).unwrap();
+            let LocalPart::Valid(local) = mailbox.local() else { panic!("{written}") };
+            assert_eq!(address(local, mailbox.domain().unwrap()), written);
+        }
     }
 
     #[test]

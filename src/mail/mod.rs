@@ -3,12 +3,16 @@
 //! compared, hashed, stored or decided upon. Nothing here does I/O, and nothing here knows Postern's policy.
 
 mod address_ranges;
+mod batv;
 mod certificate;
 mod client;
 mod domain;
 mod domain_table;
 mod escape;
+mod fingerprint;
+mod fingerprint_table;
 mod header;
+mod local_pattern;
 mod mailbox;
 mod mailbox_set;
 mod network;
@@ -22,15 +26,20 @@ mod recipient_kind;
 mod reply;
 mod secret;
 mod session;
+mod srs;
 
 pub use address_ranges::AddressRanges;
+pub use batv::batv_mailbox;
 pub use certificate::{CertificatePattern, CertificatePatternError, ClientCertificate};
 pub use client::{Client, parse_client_address};
 pub use domain::{Domain, DomainError, DomainPattern, Host};
 pub use domain_table::DomainTable;
 pub use escape::{Escaped, header_value};
+pub use fingerprint::{Fingerprint, MailboxKey};
+pub use fingerprint_table::FingerprintsError;
 pub use header::{HeaderFacts, HeaderToRemove, HeaderWatch, LOOP_HEADER, TAG_HEADER};
-pub use mailbox::{AddressError, LocalPart, Mailbox};
+pub use local_pattern::{LocalPattern, LocalPatternError, LocalPatterns};
+pub use mailbox::{AddressError, LocalPart, Mailbox, address};
 pub use mailbox_set::{MailboxSet, MailboxSetBuilder};
 pub use network::{Network, NetworkError, ParsedNetwork, aggregate};
 pub use network_set::NetworkSet;
@@ -43,3 +52,4 @@ pub use recipient_kind::RecipientKind;
 pub use reply::{EnhancedCode, Reply, ReplyClass, ReplyError, ReplyText};
 pub use secret::Secret;
 pub use session::{Message, Session};
+pub use srs::{SrsSender, srs_sender};

@@ -7,12 +7,16 @@
 
 mod decide;
 mod decision;
+mod directory;
+mod existence;
 mod factor;
 mod finding;
 mod gateway;
+mod learned;
 mod message;
 mod outside;
 mod reason;
+mod recipients;
 mod replies;
 mod reputation;
 mod rule;
@@ -22,16 +26,20 @@ mod verdict;
 
 pub use decide::{behind, headers, overdue, questions, recipient};
 pub use decision::Decision;
+pub use directory::{Directories, Directory, DirectoryId, Recipients, Unready};
+pub use existence::existence;
 pub use factor::{ByAddress, ByCertificate, ByHeader, Shown};
 pub use finding::{Answer, Check, Finding};
 pub use gateway::{Addresses, Gateway, GatewayId, Gateways, HeaderFactor, LiveName, Require};
+pub use learned::{Learned, learned};
 pub use message::{Ending, Marks, Sharing, ending, parted, too_many};
 pub use outside::{Answers, Listing, Listings, Questions, ReverseName};
 pub use reason::Reason;
+pub use recipients::{RecipientMode, RecipientRules, Strip};
 pub use replies::Replies;
 pub use reputation::{Reputation, ReverseRule, Weighed};
-pub use rule::{Entry, Rule};
-pub use rules::{Directory, DomainPolicy, Internal, LoopRule, Policy, Source, Unlisted, Verdicts};
+pub use rule::{Entry, Rule, Spelling};
+pub use rules::{DomainPolicy, Internal, LoopRule, Policy, Source, Unlisted, Verdicts};
 pub use verdict::{Mode, Verdict};
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ pub enum Reason {
     SourceNotGateway,
     /// The recipient is in none of the domain's directories.
     RecipientUnknown,
+    /// The recipient takes mail from internal clients alone, and the client is none.
+    RecipientInternal,
     /// The message carries this installation's loop token too often.
     LoopDetected,
     /// The message has too many `Received` lines.
@@ -34,9 +36,10 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::SourceNotGateway,
         Self::RecipientUnknown,
+        Self::RecipientInternal,
         Self::LoopDetected,
         Self::TooManyHops,
         Self::Listed,
@@ -53,6 +56,7 @@ impl Reason {
         match self {
             Self::SourceNotGateway => "source-not-gateway",
             Self::RecipientUnknown => "recipient-unknown",
+            Self::RecipientInternal => "recipient-internal",
             Self::LoopDetected => "loop-detected",
             Self::TooManyHops => "too-many-hops",
             Self::Listed => "listed",
@@ -70,6 +74,7 @@ impl Reason {
         match self {
             Self::SourceNotGateway
             | Self::RecipientUnknown
+            | Self::RecipientInternal
             | Self::LoopDetected
             | Self::TooManyHops
             | Self::Listed
@@ -85,6 +90,7 @@ impl Reason {
         match self {
             Self::SourceNotGateway
             | Self::RecipientUnknown
+            | Self::RecipientInternal
             | Self::LoopDetected
             | Self::TooManyHops
             | Self::Listed
@@ -100,6 +106,7 @@ impl Reason {
             Self::LoopDetected | Self::TooManyHops | Self::Listed => 554,
             Self::SourceNotGateway
             | Self::RecipientUnknown
+            | Self::RecipientInternal
             | Self::NoReverseName
             | Self::NotOurDomain
             | Self::NotReady
@@ -114,6 +121,7 @@ impl Reason {
         match self {
             Self::RecipientUnknown => 450,
             Self::SourceNotGateway
+            | Self::RecipientInternal
             | Self::LoopDetected
             | Self::TooManyHops
             | Self::Listed
@@ -134,6 +142,7 @@ impl Reason {
             // RFC 7372: reverse DNS validation failed.
             Self::NoReverseName => (7, 25),
             Self::SourceNotGateway
+            | Self::RecipientInternal
             | Self::Listed
             | Self::NotOurDomain
             | Self::NotReady
@@ -151,6 +160,9 @@ impl Reason {
                 "Mail for this domain is taken from its mail gateway only. Send it to the host in the domain's MX record"
             }
             Self::RecipientUnknown => "There is no such recipient. Check the address",
+            Self::RecipientInternal => {
+                "This address takes mail from inside its organisation only. Write to a person there instead"
+            }
             Self::LoopDetected => {
                 "This message has passed here before: a mail loop. Check where mail for this domain is routed"
             }

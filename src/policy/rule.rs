@@ -2,20 +2,48 @@
 //! What gave the answer to a check, as a value and in words. The words are for the log and for administrators; a client
 //! never sees them.
 
-use super::{ReverseName, Shown, Weighed};
-use crate::mail::{Escaped, Network};
+use super::{ReverseName, Shown, Unready, Weighed};
+use crate::mail::{Escaped, LocalPattern, Network};
 use std::fmt;
 use std::sync::Arc;
 
 /// Which entry of a directory knows a recipient.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Entry {
     /// The address itself.
     Exact,
     /// The address without its subaddress.
     Base,
+    /// A pattern of local parts.
+    Pattern(LocalPattern),
     /// `@domain`.
     WholeDomain,
+}
+
+/// What was done to an address before a directory knew it.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Spelling {
+    /// The signature of a bounce address was taken off.
+    pub batv: bool,
+    /// It is the sender whom a forwarder's address stands for.
+    pub srs: bool,
+    /// It was looked up under the domain that its own is an alias of.
+    pub alias: bool,
+}
+
+impl fmt::Display for Spelling {
+    /// What follows the entry; nothing where nothing was done.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { batv, srs, alias } = *self;
+        for (done, what) in [
+            (srs, ", as the sender in a forwarder's address (SRS)"),
+            (batv, ", its BATV signature taken off"),
+            (alias, ", under the domain that this is an alias of"),
+        ] {
+            f.write_str(if done { what } else { "" })?;
+        }
+        Ok(())
+    }
 }
 
 /// What gave the answer: the network, the entry, the limit.
@@ -77,6 +105,24 @@ pub enum Rule {
         directory: Arc<str>,
         /// By which entry.
         entry: Entry,
+        /// What was done to the address before.
+        spelling: Spelling,
+    },
+    /// This directory knows the recipient, as one that takes mail from internal clients alone.
+    InternalOnly {
+        /// The directory's name.
+        directory: Arc<str>,
+    },
+    /// `recipients = "off"`: recipients are not checked.
+    RecipientsOff,
+    /// The address of a forwarder (SRS) for a sender elsewhere: whether it is a real one, the forwarder can tell.
+    ForwardedSender,
+    /// A bounce address of the domain's own list software.
+    OwnBounces(LocalPattern),
+    /// None of the domain's directories knows the recipient, and the domain learns.
+    Learned {
+        /// The address to record: its local part folded, its domain the one that aliases stand for.
+        address: Arc<str>,
     },
     /// `postmaster` or `abuse`, which always exist (RFC 5321 4.5.1, RFC 2142).
     RoleAddress,
@@ -84,6 +130,13 @@ pub enum Rule {
     NoDirectories,
     /// None of the domain's directories knows the recipient.
     InNoDirectory,
+    /// This directory cannot say whether the recipient exists.
+    DirectoryUnready {
+        /// The directory's name.
+        directory: Arc<str>,
+        /// Why not.
+        why: Unready,
+    },
     /// Loop tokens of this installation on the message.
     Passes {
         /// How many there are.
@@ -125,9 +178,15 @@ impl Rule {
             | Self::ReverseName(_)
             | Self::NobodyBehind { .. }
             | Self::Directory { .. }
+            | Self::InternalOnly { .. }
+            | Self::RecipientsOff
+            | Self::ForwardedSender
+            | Self::OwnBounces(_)
+            | Self::Learned { .. }
             | Self::RoleAddress
             | Self::NoDirectories
             | Self::InNoDirectory
+            | Self::DirectoryUnready { .. }
             | Self::Passes { .. }
             | Self::Hops { .. }
             | Self::ForgedHeaders
@@ -167,14 +226,38 @@ impl fmt::Display for Rule {
             Self::NobodyBehind { gateway } => {
                 write!(f, "no Received line tells who is behind gateway {gateway}")
             }
-            Self::Directory { directory, entry } => match entry {
-                Entry::Exact => write!(f, "listed in directory {directory}"),
-                Entry::Base => write!(f, "listed in directory {directory} without its subaddress"),
-                Entry::WholeDomain => write!(f, "whole domain listed in directory {directory}"),
-            },
+            Self::Directory { directory, entry, spelling } => {
+                match entry {
+                    Entry::Exact => write!(f, "listed in directory {directory}"),
+                    Entry::Base => write!(f, "listed in directory {directory} without its subaddress"),
+                    Entry::Pattern(pattern) => write!(f, "listed in directory {directory} as {pattern}"),
+                    Entry::WholeDomain => write!(f, "whole domain listed in directory {directory}"),
+                }?;
+                spelling.fmt(f)
+            }
+            Self::InternalOnly { directory } => {
+                write!(f, "listed in directory {directory} for internal senders only")
+            }
+            Self::RecipientsOff => f.write_str("recipients are not checked"),
+            Self::ForwardedSender => f.write_str("forwarder's address (SRS) for a sender elsewhere"),
+            Self::OwnBounces(pattern) => write!(f, "own bounce address {pattern}"),
+            // Its domain is ours; its local part is whatever somebody wrote.
+            Self::Learned { address } => {
+                write!(f, "in none of the domain's directories, learned as {}", Escaped(address.as_bytes()))
+            }
             Self::RoleAddress => f.write_str("postmaster and abuse always exist"),
             Self::NoDirectories => f.write_str("domain has no directories"),
             Self::InNoDirectory => f.write_str("in none of the domain's directories"),
+            Self::DirectoryUnready { directory, why } => match why {
+                Unready::NotLoaded => write!(f, "directory {directory} is not loaded yet"),
+                Unready::Overdue => write!(f, "directory {directory} is older than its max_age"),
+                Unready::NotServed => {
+                    write!(f, "directory {directory} was read before this domain was listed")
+                }
+                Unready::Empty => {
+                    write!(f, "directory {directory} has nobody of this domain, and there is no other")
+                }
+            },
             Self::Passes { seen, limit } => write!(f, "earlier passes: {seen}, limit {limit}"),
             Self::Hops { seen, limit } => write!(f, "Received lines: {seen}, limit {limit}"),
             Self::ForgedHeaders => f.write_str("too many header lines to remove"),

@@ -112,6 +112,11 @@ fn is_gateway(gateway: &Arc<Gateway>, shown: Shown) -> Checked {
     Checked { candidates, ..Checked::settled(passing(Check::Source, rule)) }
 }
 
+/// Whether one of these gateways may yet show a header line, so that nothing is certain before.
+pub(super) fn awaits(candidates: &[Candidate]) -> bool {
+    candidates.iter().any(|candidate| candidate.shown.awaits())
+}
+
 /// What the headers say of the gateways that were left. Gives the gateway that the message came through, if it came
 /// through one of them, and a finding where a header line was awaited.
 pub(super) fn settle<'a>(
@@ -119,7 +124,7 @@ pub(super) fn settle<'a>(
     candidates: &'a [Candidate],
     headers: &HeaderFacts,
 ) -> (Option<&'a Arc<Gateway>>, Option<Finding>) {
-    if !candidates.iter().any(|candidate| candidate.shown.awaits()) {
+    if !awaits(candidates) {
         return (candidates.first().map(|candidate| &candidate.gateway), None);
     }
     let mut doubtful = None;

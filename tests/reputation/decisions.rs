@@ -9,8 +9,8 @@ use postern::dns::Resolver;
 use postern::gate::{Asked, Case, Gate, Judge as _, Outside};
 use postern::mail::{Client, DomainPattern, DomainTable, LocalPart, Message, Network, Recipient, Session};
 use postern::policy::{
-    self, Answer, DomainPolicy, Gateway, GatewayId, Gateways, Internal, Listings, LiveName, LoopRule, Mode,
-    Policy, Replies, ReverseName, ReverseRule, Source, Unlisted, Verdicts,
+    self, Answer, Directories, DomainPolicy, Gateway, GatewayId, Gateways, Internal, Listings, LiveName,
+    LoopRule, Mode, Policy, RecipientRules, Replies, ReverseName, ReverseRule, Source, Unlisted, Verdicts,
 };
 use postern::reputation::Reputation;
 
@@ -46,6 +46,7 @@ fn gate(reputation: Arc<Reputation<Resolver>>, threshold: u32, reverse: ReverseR
         source,
         directories: Vec::new(),
         subaddress: "+".into(),
+        recipients: RecipientRules::default(),
         verdicts: Verdicts::default(),
         replies: Replies::default(),
     };
@@ -56,7 +57,15 @@ fn gate(reputation: Arc<Reputation<Resolver>>, threshold: u32, reverse: ReverseR
     }
     let rule = policy::Reputation { threshold, reverse };
     let loops = LoopRule::default();
-    let gate = Gate::new(Policy::new(Internal::default(), Unlisted::default(), table, gateways, loops, rule));
+    let gate = Gate::new(Policy::new(
+        Internal::default(),
+        Unlisted::default(),
+        table,
+        gateways,
+        Directories::default(),
+        loops,
+        rule,
+    ));
     gate.ask(Box::new(Asks(reputation)));
     gate
 }

@@ -3,9 +3,9 @@
 
 use super::Opened;
 use super::list::held_text;
-use super::span::span;
 use crate::cli::output::{self, Mood, Page};
 use crate::cli::progress::Progress;
+use crate::cli::span::span;
 use crate::config::AddressSource;
 use crate::gateways::{Answered, Entry, Fetch, Fetched, Item, Snapshot, SourceError, ask_anew, label, merge};
 use serde::Serialize;

@@ -3,9 +3,9 @@
 //! server tells of itself.
 
 use super::json::{GatewayJson, ListJson};
-use super::span::{ago, span, until};
 use super::{Opened, server};
 use crate::cli::output::{self, Mood, Page};
+use crate::cli::span::{ago, span, until};
 use crate::cli::status::{self, Told};
 use crate::gateways::{Change, GatewayStatus, Held, SourceStatus, Stamp};
 use crate::mail::CertificatePattern;

@@ -13,7 +13,6 @@ mod providers;
 mod refresh;
 mod server;
 mod show;
-mod span;
 
 use super::arguments::{Gateways, GatewaysOptions};
 use super::output;

@@ -2,8 +2,8 @@
 //! What a running server tells of itself, below the list of gateways: addresses that hide clients, DNSBLs, DNSSEC.
 
 use super::list::COLUMN;
-use super::span::span;
 use crate::cli::output::{Mood, Page};
+use crate::cli::span::span;
 use crate::cli::status::{State, Status, Told, Zone};
 use crate::gateways::Stamp;
 
@@ -24,7 +24,7 @@ pub(super) fn show(told: &Told, now: Stamp, page: &mut Page) {
         }
         Told::Status(status) => status,
     };
-    let Status { pid, written, dnssec, trouble, hidden, zones } = status;
+    let Status { pid, written, dnssec, trouble, hidden, zones, directories: _ } = status;
     page.gap();
     let mood = if trouble.is_some() || !hidden.is_empty() { Mood::Bad } else { Mood::Good };
     let text = format!("process {pid}, nothing new for {}", span(now.since(*written)));

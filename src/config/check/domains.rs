@@ -2,6 +2,7 @@
 //! `[domain."X"]`: names, what they refer to, and what nobody refers to.
 
 use super::Check;
+use super::alias::Alias;
 use super::replies::Use;
 use crate::config::Problem;
 use crate::config::file::{self, Named};
@@ -13,6 +14,9 @@ use crate::mail::DomainPattern;
 use crate::policy::Verdicts;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+/// The directory that nobody defines: recipients that were learned and approved.
+const LEARNED: &str = "learned";
 
 /// The verdicts of a table; what it leaves out is as above it.
 pub(super) fn verdicts(table: &file::Verdicts, above: Verdicts) -> Verdicts {
@@ -59,23 +63,57 @@ impl Check<'_> {
             let help = "write a table [domain.\"example.com\"] for each domain that receives mail here";
             self.problems.push(problem.help(help));
         }
+        if let Some((name, _)) = directories.get_key_value(LEARNED) {
+            let what =
+                format!("{} is the name of the recipients that were learned and approved", quoted(name));
+            self.error(name, what, "give the directory another name");
+        }
         let mut gateways = References::to("gateway", "gateways", gateways);
         let mut directories = References::to("directory", "directories", directories);
         let mut seen: HashMap<DomainPattern, &Placed<String>> = HashMap::new();
         let mut domains = Vec::new();
         let mut unchecked = Vec::new();
+        let mut aliases = Vec::new();
         // In the order of the file, so that of two names for one domain the second is the one too many.
         let mut in_order: Vec<_> = tables.iter().collect();
         in_order.sort_by_key(|(name, _)| name.span().map(|span| span.start));
         for (name, table) in in_order {
-            let file::Domain { mode, gateways: from, directories: of, subaddress, verdict, reply } =
-                &***table;
+            if let Some(of) = &table.alias_of {
+                self.beside_alias(table);
+                let pattern = self.pattern(name);
+                if let Some(pattern) = &pattern {
+                    self.once_listed(&mut seen, pattern, name);
+                }
+                aliases.push(Alias { name, pattern, of });
+                continue;
+            }
+            let file::Domain {
+                alias_of: _,
+                mode,
+                gateways: from,
+                directories: of,
+                recipients,
+                subaddress,
+                strip,
+                verp,
+                verdict,
+                reply,
+            } = &***table;
             let source = self.source(name, from.as_ref(), &mut gateways);
-            if of.is_none() && !self.lost.touches(&["domain", name, "directories"]) {
+            if of.is_none()
+                && recipients.is_none()
+                && !["alias_of", "directories", "recipients"]
+                    .iter()
+                    .any(|key| self.lost.touches(&["domain", name, key]))
+            {
                 unchecked.push(name);
             }
             let directories = self.directories_of(name, of.as_ref(), &mut directories);
+            let mut verdicts = verdicts(verdict, above);
+            let recipients = self.recipients(name, table, &mut verdicts);
             let subaddress = self.subaddress(subaddress);
+            let strip = self.strip(name, strip.as_ref());
+            let verp = self.verp(name, verp.as_ref());
             let replies = self.replies(reply, Some(replies));
             if let Some(reply) = &reply.not_our_domain {
                 let what =
@@ -83,16 +121,18 @@ impl Check<'_> {
                 self.warning(reply, what, "write [reply.not-our-domain], for domains that are not listed");
             }
             let Some(pattern) = self.pattern(name) else { continue };
-            if let Some(first) = seen.insert(pattern.clone(), name) {
-                self.twice(name, first, format!("{} is the same domain as {}", quoted(name), quoted(first)));
-            }
+            self.once_listed(&mut seen, &pattern, name);
             let domain = Domain {
                 pattern,
-                mode: (*mode).into(),
+                mode: (**mode).into(),
                 source,
                 directories,
+                recipients,
                 subaddress,
-                verdicts: verdicts(verdict, above),
+                strip,
+                verp,
+                alias_of: None,
+                verdicts,
                 replies,
                 place: self.place(name),
             };
@@ -100,10 +140,23 @@ impl Check<'_> {
             self.use_of_replies(reply, &used);
             domains.push(domain);
         }
+        self.aliases(aliases, &mut domains);
         self.unchecked(&unchecked);
         self.unused(&gateways);
         self.unused(&directories);
         domains
+    }
+
+    /// Says that a domain is listed twice.
+    fn once_listed<'a>(
+        &mut self,
+        seen: &mut HashMap<DomainPattern, &'a Placed<String>>,
+        pattern: &DomainPattern,
+        name: &'a Placed<String>,
+    ) {
+        if let Some(first) = seen.insert(pattern.clone(), name) {
+            self.twice(name, first, format!("{} is the same domain as {}", quoted(name), quoted(first)));
+        }
     }
 
     fn pattern(&mut self, name: &Placed<String>) -> Option<DomainPattern> {
@@ -132,7 +185,7 @@ impl Check<'_> {
         let help = "write the gateways that deliver for it, or `gateways = \"any\"` if everyone may";
         match gateways.map(|gateways| (gateways, &**gateways)) {
             None => {
-                if !self.lost.touches(&path) {
+                if !self.lost.touches(&path) && !self.lost.touches(&["domain", domain, "alias_of"]) {
                     let what = format!("`gateways` is missing in {}", header(&["domain", domain]));
                     self.error(domain, what, help);
                 }
@@ -194,6 +247,8 @@ impl Check<'_> {
             }
             let help = if to.kind == "gateway" && name.as_str() == "any" {
                 "write `gateways = \"any\"`, without brackets, if everyone may deliver".to_owned()
+            } else if to.kind == "directory" && name.as_str() == LEARNED {
+                "take it out: recipients that were learned and approved are asked for without it".to_owned()
             } else {
                 match meant(name, to.defined.iter().map(|defined| defined.as_str())) {
                     Some(defined) => format!("did you mean `{defined}`?"),
@@ -215,16 +270,5 @@ impl Check<'_> {
             let what = format!("no domain uses the {kind} {}", quoted(name));
             self.warning(name, what, format!("name it under `{key}` of a domain, or take it out"));
         }
-    }
-
-    fn subaddress(&mut self, written: &Placed<String>) -> Box<str> {
-        // What may stand in a local part without quotes (RFC 5321 4.1.2), letters and digits apart.
-        let fits = |c: char| c.is_ascii_punctuation() && !"\"(),:;<>@[\\]".contains(c);
-        if let Some(c) = written.chars().find(|&c| !fits(c)) {
-            let what = format!("{} cannot part a subaddress from its mailbox", quoted(&c.to_string()));
-            let help = "write some of ! # $ % & ' * + - . / = ? ^ _ ` { | } ~, or \"\" to turn it off";
-            self.error(written, what, help);
-        }
-        written.as_str().into()
     }
 }

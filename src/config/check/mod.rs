@@ -3,6 +3,7 @@
 //! place of what is wrong, so that the next one can go on; with an error nobody will ever see those values.
 
 mod addresses;
+mod alias;
 mod directory;
 mod domains;
 mod factors;
@@ -12,6 +13,7 @@ mod milter;
 mod outside;
 mod overlap;
 mod preset;
+mod recipients;
 mod replies;
 mod secrets;
 mod socket;
@@ -29,6 +31,7 @@ use super::wording::quoted;
 use super::{DataFile, Place, Problem, Problems, Severity};
 use crate::mail::Network;
 use crate::policy;
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,11 +126,17 @@ impl Check<'_> {
     }
 
     /// Says which elements of a list stand there before, and gives the others.
-    fn once<'p>(&mut self, list: &'p [Placed<String>]) -> Vec<&'p Placed<String>> {
-        let mut firsts: Vec<&Placed<String>> = Vec::new();
+    fn once<'p, T: PartialEq + Display>(&mut self, list: &'p [Placed<T>]) -> Vec<&'p Placed<T>> {
+        let mut firsts: Vec<&Placed<T>> = Vec::new();
         for written in list {
             match firsts.iter().find(|first| **first == written) {
-                Some(first) => self.twice(written, first, format!("{} is listed twice", quoted(written))),
+                Some(first) => {
+                    self.twice(
+                        written,
+                        first,
+                        format!("{} is listed twice", quoted(&(**written).to_string())),
+                    );
+                }
                 None => firsts.push(written),
             }
         }

@@ -30,10 +30,11 @@ pub(super) struct Use<'a> {
 }
 
 /// Every reason that has a reply, with what the file says of it.
-fn by_reason(table: &file::Replies) -> [(Reason, Option<&Table<file::Reply>>); 8] {
+fn by_reason(table: &file::Replies) -> [(Reason, Option<&Table<file::Reply>>); 9] {
     let file::Replies {
         source_not_gateway,
         recipient_unknown,
+        recipient_internal,
         loop_detected,
         too_many_hops,
         listed,
@@ -44,6 +45,7 @@ fn by_reason(table: &file::Replies) -> [(Reason, Option<&Table<file::Reply>>); 8
     [
         (Reason::SourceNotGateway, source_not_gateway.as_ref()),
         (Reason::RecipientUnknown, recipient_unknown.as_ref()),
+        (Reason::RecipientInternal, recipient_internal.as_ref()),
         (Reason::LoopDetected, loop_detected.as_ref()),
         (Reason::TooManyHops, too_many_hops.as_ref()),
         (Reason::Listed, listed.as_ref()),
@@ -178,6 +180,7 @@ impl Use<'_> {
             | Reason::NoReverseName
             | Reason::SourceNotGateway
             | Reason::RecipientUnknown
+            | Reason::RecipientInternal
             | Reason::LoopDetected
             | Reason::TooManyHops
             | Reason::NotReady
@@ -193,7 +196,7 @@ impl Use<'_> {
         let of_domain = move |domain: &Domain| {
             let verdict = match reason {
                 Reason::SourceNotGateway => domain.verdicts.source,
-                Reason::RecipientUnknown => domain.verdicts.recipient,
+                Reason::RecipientUnknown | Reason::RecipientInternal => domain.verdicts.recipient,
                 Reason::LoopDetected | Reason::TooManyHops => domain.verdicts.loops,
                 Reason::Listed | Reason::NoReverseName => domain.verdicts.reputation,
                 Reason::NotReady

@@ -14,7 +14,7 @@ pub(super) use outside::{Dns, Dnsbl, Reputation};
 
 use super::placed::Placed;
 use super::table::Table;
-use super::words::{Gateways, Mode, Verdict};
+use super::words::{Gateways, Mode, RecipientMode, Strip, Verdict};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -117,21 +117,35 @@ pub(super) struct Unlisted {
 /// A protected domain.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{ "required": ["gateways"] }, { "required": ["alias_of"] }]))]
 pub(super) struct Domain {
+    /// The domain that this one is another name for. Everything is as that one's table says, and no other key may stand
+    /// beside this one. A recipient exists if it is listed under either name.
+    pub alias_of: Option<Placed<String>>,
     /// How far it is switched on.
     #[serde(default)]
-    pub mode: Mode,
+    pub mode: Placed<Mode>,
     /// Names of the gateways that may deliver for it, or `"any"` for a domain that is its own first hop.
-    #[schemars(required)]
     pub gateways: Option<Placed<Gateways>>,
-    /// Names of the directories that know its recipients. Without this key recipients are not checked.
+    /// Names of the directories that know its recipients. Without this key, and without `recipients`, recipients are not
+    /// checked.
     #[schemars(length(min = 1))]
     pub directories: Option<Placed<Vec<Placed<String>>>>,
-    /// Each of these characters parts a subaddress from its mailbox: with `+`, mail for `ann+x` is for `ann`. An empty
-    /// text turns that off.
+    /// What becomes of recipients that nobody knows. Without this key, what `verdict.recipient` says.
+    pub recipients: Option<Placed<RecipientMode>>,
+    /// Each of these characters parts a subaddress from its mailbox, the first one that stands there: with `+`, mail for
+    /// `ann+x` is for `ann`, unless `ann+x` is listed itself. With `-`, `owner-ann` and `ann-request` stay whole. An
+    /// empty text turns that off.
     #[serde(default = "subaddress")]
     #[schemars(regex(pattern = r"^[!#$%&'*+./=?^_`{|}~-]*$"))]
     pub subaddress: Placed<String>,
+    /// What is taken off an address when it is looked up, for bounces to what our own MTA has made of a sender's address.
+    #[schemars(length(min = 1))]
+    pub strip: Option<Placed<Vec<Placed<Strip>>>>,
+    /// Bounce addresses that the domain's own list software makes, without `@` and domain, such as `bounces-*`; `*` stands
+    /// for any characters. They exist.
+    #[schemars(length(min = 1), inner(regex(pattern = r"^[^@]*\*[^@]*$")))]
+    pub verp: Option<Placed<Vec<Placed<String>>>>,
     /// What is to happen when a check fails, for this domain.
     #[serde(default)]
     pub verdict: Table<Verdicts>,
@@ -146,7 +160,8 @@ pub(super) struct Domain {
 pub(super) struct Verdicts {
     /// When the client is none of the domain's gateways. The default is `reject`.
     pub source: Option<Verdict>,
-    /// When the recipient is in none of the domain's directories. The default is `reject`.
+    /// When the recipient is in none of the domain's directories, or takes mail from internal clients alone. The default
+    /// is `reject`.
     pub recipient: Option<Verdict>,
     /// When the message loops. The default is `reject`.
     #[serde(rename = "loop")]
@@ -163,6 +178,8 @@ pub(super) struct Replies {
     pub source_not_gateway: Option<Table<Reply>>,
     /// The recipient is in none of the domain's directories. The default is 550 5.1.1.
     pub recipient_unknown: Option<Table<Reply>>,
+    /// The recipient takes mail from internal clients alone, as its directory says. The default is 550 5.7.1.
+    pub recipient_internal: Option<Table<Reply>>,
     /// The message has passed here before. The default is 554 5.4.6.
     pub loop_detected: Option<Table<Reply>>,
     /// The message has too many `Received` lines. The default is 554 5.4.6.

@@ -11,9 +11,10 @@ pub use directory::{
 
 use super::providers::Providers;
 use super::{DataFile, Place};
-use crate::mail::{CertificatePattern, Domain as DomainName, DomainPattern, Network};
+use crate::mail::{CertificatePattern, Domain as DomainName, DomainPattern, LocalPatterns, Network};
 use crate::policy::{
-    self, HeaderFactor, Internal, Mode, Replies, Require, ReverseRule, Unlisted, Verdict, Verdicts,
+    self, HeaderFactor, Internal, Mode, RecipientMode, Replies, Require, ReverseRule, Strip, Unlisted,
+    Verdict, Verdicts,
 };
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -215,10 +216,18 @@ pub struct Domain {
     pub mode: Mode,
     /// Who may deliver for it.
     pub source: Source,
-    /// Names of its directories; none means that recipients are not checked.
+    /// Names of its directories. Where there are none, recipients are checked only if `recipients` says so.
     pub directories: Vec<Arc<str>>,
+    /// What becomes of recipients that nobody knows, where it is written.
+    pub recipients: Option<RecipientMode>,
     /// Each of these characters parts a subaddress from its mailbox.
     pub subaddress: Box<str>,
+    /// What is taken off an address when it is looked up.
+    pub strip: Strip,
+    /// Bounce addresses that exist.
+    pub verp: LocalPatterns,
+    /// The domain that it is another name for: all else is that one's. It is listed exactly, and no alias itself.
+    pub alias_of: Option<DomainName>,
     /// What each check asks for when it fails.
     pub verdicts: Verdicts,
     /// Its replies.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! Spans of time as people say them, in their largest unit: `40 s`, `5 min`, `3 h`, `12 d`.
 
-use crate::gateways::Stamp;
+use crate::store::Stamp;
 use std::time::Duration;
 
 /// A span.

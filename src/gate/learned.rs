@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//! Unknown recipients that were accepted because their domain learns, until somebody collects them.
+//!
+//! At most [`MOST`] addresses between two collections: whoever sends through a gateway can invent as many as he likes. One
+//! too many is counted and not noted, and the log says so once until the next collection. Nothing waits here but for the
+//! lock, and only for messages to unknown recipients.
+
+use crate::policy;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Addresses between two collections.
+const MOST: usize = 10_000;
+
+/// What was learned since it was last collected.
+#[derive(Debug, Default)]
+pub struct Learned {
+    /// The addresses: local parts folded, domains those that aliases stand for.
+    pub addresses: HashMap<Arc<str>, Noted>,
+    /// How many recipients were not noted, because there were too many.
+    pub missed: u64,
+}
+
+/// How an address was seen.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Noted {
+    /// How many messages there were for it.
+    pub count: u64,
+    /// The gateway that the last came through; nothing where any client may deliver.
+    pub gateway: Option<Arc<str>>,
+}
+
+/// Where they are noted.
+#[derive(Debug, Default)]
+pub(super) struct Learner(Mutex<Learned>);
+
+impl Learner {
+    /// Notes a recipient.
+    pub(super) fn note(&self, recipient: policy::Learned) {
+        let policy::Learned { address, gateway } = recipient;
+        let mut learned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(noted) = learned.addresses.get_mut(&address) {
+            noted.count = noted.count.saturating_add(1);
+            noted.gateway = gateway;
+        } else if learned.addresses.len() < MOST {
+            learned.addresses.insert(address, Noted { count: 1, gateway });
+        } else {
+            learned.missed = learned.missed.saturating_add(1);
+            if learned.missed == 1 {
+                drop(learned);
+                tracing::warn!(
+                    most = MOST,
+                    "too many unknown recipients to learn at one time; more are accepted and not recorded. If \
+                     somebody tries out addresses, write `recipients = \"quarantine\"` or \"reject\" for the domain"
+                );
+            }
+        }
+    }
+
+    /// Gives what was noted, and begins anew.
+    pub(super) fn collect(&self) -> Learned {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
