@@ -79,9 +79,9 @@ mod tests {
         (0..MOST + 5).for_each(|n| learner.note(recipient(n)));
         // Those that are noted are counted further.
         learner.note(recipient(1));
-        let learned = learner.collect();
-        assert_eq!((learned.addresses.len(), learned.missed), (MOST, 5));
-        assert_eq!(learned.addresses["u1@a.example"], Noted { count: 2, gateway: Some("seg".into()) });
+        let found = learner.collect();
+        assert_eq!((found.addresses.len(), found.missed), (MOST, 5));
+        assert_eq!(found.addresses["u1@a.example"], Noted { count: 2, gateway: Some("seg".into()) });
         assert_eq!(log.take().len(), 1);
         assert!(learner.collect().addresses.is_empty());
         (0..=MOST).for_each(|n| learner.note(recipient(n)));

@@ -71,7 +71,7 @@ fn any_directory() -> impl Strategy<Value = Directory> {
         let served =
             served.map(|patterns| patterns.iter().map(|p| DomainPattern::parse(p).unwrap()).collect());
         let internal_only = mailboxes(&["all@a.example"]);
-        let recipients = Recipients { served, internal_only, ..mailboxes(&known).into() };
+        let recipients = Recipients { internal_only, served, ..mailboxes(&known).into() };
         Directory { name: "staff".into(), recipients: loaded.then(|| Arc::new(recipients)), overdue }
     })
 }

@@ -276,12 +276,12 @@ fn spellings_of_one_address_are_one_address() {
 
 #[test]
 fn an_alias_looks_recipients_up_under_both_names() {
+    const THERE: &str = "listed in directory staff, under the domain that this is an alias of";
     let alias = |own: &mut DomainPolicy| {
         own.pattern = DomainPattern::parse("*.alias.example").unwrap();
         own.recipients.alias_of = Some(name("a.example"));
     };
     let policy = listing(&["ann@a.example", "bob@x.alias.example", "ann+own@x.alias.example"], alias);
-    const THERE: &str = "listed in directory staff, under the domain that this is an alias of";
     for (rcpt, want) in [
         ("ann@x.alias.example", THERE),
         ("ann@deep.y.alias.example", THERE),
@@ -347,6 +347,8 @@ fn recipients_for_internal_clients_only() {
 
 #[test]
 fn what_becomes_of_unknown_recipients() {
+    use Answer::{No, Unknown, Yes};
+    use RecipientMode::{Check, Learn, Off};
     let unloaded = || Directory { name: "ad".into(), recipients: None, overdue: false };
     let staff = || Directory::loaded("staff", mailboxes(&["ann@a.example"]).into());
     let learned = |served: &[&str]| {
@@ -354,8 +356,6 @@ fn what_becomes_of_unknown_recipients() {
             Recipients { served: Some(patterns(served)), ..mailboxes(&["kim@a.example"]).into() };
         Directory::loaded("learned", recipients)
     };
-    use Answer::{No, Unknown, Yes};
-    use RecipientMode::{Check, Learn, Off};
     for (case, mode, directories, by_learned, rcpt, want, records) in [
         ("off", Off, vec![staff()], None, "zoe", (Yes, Verdict::Accept), None),
         ("unknown", Check, vec![staff()], None, "zoe", (No, Verdict::Reject), None),
