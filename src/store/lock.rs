@@ -36,6 +36,8 @@ pub(super) fn lock(dir: &Path) -> io::Result<Lock> {
             Err((back, nix::errno::Errno::EWOULDBLOCK)) if Instant::now() < until => file = back,
             Err((_, errno)) => return Err(errno.into()),
         }
+        // flock(2) waits without an end or not at all, and tells nobody in between.
+        #[allow(clippy::disallowed_methods)]
         sleep(PAUSE);
     }
 }
