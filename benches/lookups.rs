@@ -5,7 +5,8 @@
 //! are drawn all over the set, because a set that is always asked for the same entry answers from the cache.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)] // A benchmark that fails here says so.
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use postern::gate::Hidden;
 use postern::mail::{
     Client, Domain, DomainPattern, DomainTable, HeaderFacts, Mailbox, MailboxSet, MailboxSetBuilder, Network,
@@ -86,30 +87,37 @@ fn lookup_networks(c: &mut Criterion) {
 }
 
 fn lookup_recipients(c: &mut Criterion) {
-    let count = 1_000_000;
-    let set = mailboxes(count);
     let mut group = c.benchmark_group("recipient");
-    for (name, from) in [("hit", 0), ("miss", count)] {
-        let asked: Vec<(String, Domain)> = (0..65_536)
-            .map(|n| {
-                let mailbox = Mailbox::parse_strict(&address(from + scrambled(n) % count)).unwrap();
-                (mailbox.folded_local().unwrap(), mailbox.domain().unwrap().clone())
-            })
-            .collect();
-        let mut turn = asked.iter().cycle();
-        group.bench_function(format!("{count}/{name}"), |b| {
-            b.iter_batched(
-                || turn.next().unwrap(),
-                |(local, domain)| set.contains(black_box(local), black_box(domain)),
-                BatchSize::SmallInput,
-            );
-        });
+    for count in [1_000_000, 10_000_000] {
+        let set = mailboxes(count);
+        for (name, from) in [("hit", 0), ("miss", count)] {
+            let asked: Vec<(String, Domain)> = (0..65_536)
+                .map(|n| {
+                    let mailbox = Mailbox::parse_strict(&address(from + scrambled(n) % count)).unwrap();
+                    (mailbox.folded_local().unwrap(), mailbox.domain().unwrap().clone())
+                })
+                .collect();
+            let mut turn = asked.iter().cycle();
+            group.bench_function(format!("{count}/{name}"), |b| {
+                b.iter_batched(
+                    || turn.next().unwrap(),
+                    |(local, domain)| set.contains(black_box(local), black_box(domain)),
+                    BatchSize::SmallInput,
+                );
+            });
+        }
     }
     group.finish();
 }
 
 fn decide(c: &mut Criterion) {
-    let count = 1_000_000;
+    for (name, count) in [("decide", 1_000_000), ("decide of 10 million", 10_000_000)] {
+        decide_of(c.benchmark_group(name), count);
+    }
+}
+
+/// Decisions where so many recipients exist.
+fn decide_of(mut group: BenchmarkGroup<'_, WallTime>, count: u64) {
     let (set, asked) = networks(1_000);
     let mut gateways = Gateways::default();
     let gateway = gateways.add(Gateway::by_networks("filter", set));
@@ -141,7 +149,6 @@ fn decide(c: &mut Criterion) {
             Recipient::new(format!("<{address}>").as_bytes(), Some(address.as_bytes()), None)
         })
         .collect();
-    let mut group = c.benchmark_group("decide");
     let deliverers: Vec<Session> = asked.into_iter().map(session).collect();
     let strangers = vec![session("240.0.0.1".parse().unwrap())];
     for (name, sessions) in [("accepted", &deliverers), ("refused", &strangers)] {
