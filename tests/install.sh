@@ -94,7 +94,7 @@ unpack() {
 install_libraries() {
     local package=$1 libraries
     shift
-    ldd "$@" | grep -q 'not found' || return 0
+    [[ $(ldd "$@") == *"not found"* ]] || return 0
     update_once
     # LLVM is only what PostgreSQL could compile queries with; it is larger than all the rest.
     libraries=$(apt-cache depends "$package" |
@@ -140,10 +140,11 @@ done
 
 if [ ! -x "$mariadbd" ]; then
     update_once
-    mariadb_server=$(newest '^mariadb-server-core(-[0-9.]+)?$')
-    mariadb_client=$(newest '^mariadb-client-core(-[0-9.]+)?$')
-    unpack "$mariadb_root" "$mariadb_server" "$mariadb_client"
+    unpack "$mariadb_root" "$(newest '^mariadb-server-core(-[0-9.]+)?$')" "$(newest '^mariadb-client-core(-[0-9.]+)?$')"
 fi
+# What the packages are called is seen in what they brought.
+install_libraries "$(basename "$mariadb_root"/usr/share/doc/mariadb-server-core*)" "$mariadbd"
+install_libraries "$(basename "$mariadb_root"/usr/share/doc/mariadb-client-core*)" "$mariadb_root/usr/bin/mariadb"
 
 if [ ! "$root/shim.so" -nt "$here/mta/shim.c" ]; then
     gcc -shared -fPIC -O2 -o "$root/shim.so" "$here/mta/shim.c"

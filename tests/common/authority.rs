@@ -32,8 +32,17 @@ pub(crate) struct Issued {
     pub(crate) key: PathBuf,
 }
 
-/// What a server on 127.0.0.1 is called.
-pub(crate) const LOCAL: &str = "IP:127.0.0.1,DNS:localhost";
+/// Which certificate a server shows.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Shown {
+    /// For 127.0.0.1 and localhost.
+    #[default]
+    Good,
+    /// The same, but it has ended.
+    Expired,
+    /// For another host.
+    OfAnother,
+}
 
 impl Authority {
     pub(crate) fn new() -> Self {
@@ -66,6 +75,16 @@ impl Authority {
         Certificate { chain: read(certificate), key: read(key), pin }
     }
 
+    /// A certificate for a server on 127.0.0.1.
+    pub(crate) fn serve(&self, shown: Shown) -> Issued {
+        let (name, names, days) = match shown {
+            Shown::Good => ("good", LOCAL, "1"),
+            Shown::Expired => ("expired", LOCAL, "-1"),
+            Shown::OfAnother => ("another", "DNS:other.example", "1"),
+        };
+        self.issue(name, "/CN=server", names, days)
+    }
+
     /// A certificate in `NAME.pem` and its key in `NAME.key`: the subject as openssl takes it (`/O=Example/CN=reader`), the
     /// alternative names (`DNS:a.example,IP:192.0.2.1`), and how many days from now it is valid, perhaps less than none.
     pub(crate) fn issue(&self, name: &str, subject: &str, alternative: &str, days: &str) -> Issued {
@@ -87,6 +106,8 @@ impl Authority {
         assert!(done.status.success(), "openssl {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
     }
 }
+
+const LOCAL: &str = "IP:127.0.0.1,DNS:localhost";
 
 /// Options of `openssl req` for a fresh key, whose file follows.
 const FRESH: [&str; 6] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout"];

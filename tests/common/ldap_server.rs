@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use super::address::own_port;
-use super::authority::{Authority, Issued, LOCAL};
+use super::authority::{Authority, Issued, Shown};
 use super::dir::TestDir;
 use super::process::Process;
 
@@ -46,18 +46,6 @@ pub(crate) struct Setup {
     pub(crate) root: String,
 }
 
-/// Which certificate the server shows.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) enum Shown {
-    /// For 127.0.0.1 and localhost.
-    #[default]
-    Good,
-    /// The same, but it has ended.
-    Expired,
-    /// For another host.
-    OfAnother,
-}
-
 /// Which schema defines `posixGroup`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum UnixGroups {
@@ -84,13 +72,6 @@ impl LdapServer {
         let authority = Authority::new();
         let (address, secure) = (own_port(), own_port());
         let mut server = Self { dir: TestDir::new(), authority, address, secure, setup, running: None };
-        for (shown, names, days) in [
-            (Shown::Good, LOCAL, "1"),
-            (Shown::Expired, LOCAL, "-1"),
-            (Shown::OfAnother, "DNS:other.example", "1"),
-        ] {
-            server.authority.issue(file(shown), "/CN=directory", names, days);
-        }
         fs::create_dir(server.dir.join("data")).expect("a directory for the data");
         server.configure();
         let ldif = format!("{}{}", base(), server.setup.ldif);
@@ -253,14 +234,6 @@ fn libraries() -> PathBuf {
     found.next().unwrap_or_default()
 }
 
-fn file(certificate: Shown) -> &'static str {
-    match certificate {
-        Shown::Good => "good",
-        Shown::Expired => "expired",
-        Shown::OfAnother => "another",
-    }
-}
-
 /// The suffix and the reader.
 fn base() -> String {
     format!(
@@ -286,9 +259,7 @@ fn configuration(setup: &Setup, dir: &Path, authority: &Authority) -> String {
         || "sizelimit unlimited".to_owned(),
         |page| format!("sizelimit size.soft={page} size.hard={page} size.pr={page} size.prtotal=unlimited"),
     );
-    let certificate = file(setup.certificate);
-    let ca = authority.file();
-    let issued = ca.parent().expect("the CA's directory").display();
+    let Issued { certificate, key } = authority.serve(setup.certificate);
     write!(
         text,
         r#"include {unix}
@@ -299,8 +270,8 @@ moduleload syncprov
 threads 4
 rootDSE {dir}/root.ldif
 TLSCACertificateFile {ca}
-TLSCertificateFile {issued}/{certificate}.pem
-TLSCertificateKeyFile {issued}/{certificate}.key
+TLSCertificateFile {certificate}
+TLSCertificateKeyFile {key}
 TLSVerifyClient try
 authz-regexp "^cn=([^,]+),o=example clients$" "cn=$1,{SUFFIX}"
 {limit}
@@ -323,7 +294,9 @@ syncprov-sessionlog 1000
         ad = own.join("ad.schema").display(),
         modules = root.join("usr/lib/ldap").display(),
         dir = dir.display(),
-        ca = ca.display(),
+        ca = authority.file().display(),
+        certificate = certificate.display(),
+        key = key.display(),
     )
     .expect("a string");
     text

@@ -5,8 +5,11 @@ use std::fs;
 use std::net::SocketAddr;
 use std::process::Output;
 
+use crate::common::authority::Shown;
 use crate::common::company::Company;
-use crate::common::ldap_server::{LdapServer, READER, READER_PASSWORD, SUFFIX, Setup, Shown};
+use crate::common::ldap_server::{LdapServer, READER, READER_PASSWORD, SUFFIX, Setup};
+use crate::common::mariadb::{self, MariaDb};
+use crate::common::postgres::{self, Postgres};
 use crate::common::wait::{SOON, wait_until};
 
 /// What a client printed; panics unless it succeeded.
@@ -21,16 +24,28 @@ fn entries(output: &Output) -> usize {
     printed(output).lines().filter(|line| line.starts_with("dn:")).count()
 }
 
-/// Is there a connection to this address on which a question waits for its reader? (`proc_net_tcp`: local address, remote
-/// address, state, `tx_queue:rx_queue`)
+/// Is there a connection to this address on which a question waits for its reader?
 fn unread(address: SocketAddr) -> bool {
+    connections(address).any(|waiting| !waiting.ends_with(":00000000"))
+}
+
+/// Is there a connection to this address?
+fn connected(address: SocketAddr) -> bool {
+    connections(address).next().is_some()
+}
+
+/// What waits on each connection to this address, as `proc_net_tcp` has it: local address, remote address, state,
+/// `tx_queue:rx_queue`.
+fn connections(address: SocketAddr) -> impl Iterator<Item = String> {
     let local = format!("0100007F:{:04X}", address.port());
-    let connections = fs::read_to_string("/proc/net/tcp").unwrap();
-    connections.lines().any(|line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        // Established, and not the socket that listens.
-        words[1] == local && words[3] == "01" && !words[4].ends_with(":00000000")
-    })
+    let lines = fs::read_to_string("/proc/net/tcp").unwrap();
+    let lines: Vec<_> =
+        lines.lines().map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
+    // Established, and not the socket that listens.
+    lines
+        .into_iter()
+        .filter(move |words| words[1] == local && words[3] == "01")
+        .map(|mut words| words.swap_remove(4))
 }
 
 const ANN: &str = "dn: uid=ann,dc=example,dc=com\nobjectClass: inetOrgPerson\ncn: Ann\nsn: A\nuid: ann\n\
@@ -145,4 +160,116 @@ fn slapd_has_entries_as_active_directory_has_them() {
     }
     let dse = server.search(&["-s", "base", "-b", "", "+", "*"]);
     assert!(printed(&dse).contains("highestCommittedUSN: 26006"), "{}", printed(&dse));
+}
+
+#[test]
+fn postgresql_keeps_its_data_and_stands_still() {
+    let mut server = Postgres::start(Some(Shown::Good));
+    server.run("CREATE TABLE people (mail text);\nCOPY people FROM STDIN;\nann@example.com\nj\u{f6}rg@example.com\n\\.\n");
+    server.run("INSERT INTO people SELECT 'p' || n || '@example.com' FROM generate_series(1, 25000) AS n");
+    let count = "SELECT count(*) FROM people";
+    let ask = |server: &Postgres| server.ask(postgres::USER, postgres::PASSWORD, "verify-full", count);
+    assert_eq!(printed(&ask(&server)).trim(), "25002");
+    for (user, password, mode) in [
+        (postgres::USER, "wrong", "verify-full"),
+        ("nobody", postgres::PASSWORD, "verify-full"),
+        (postgres::USER, postgres::PASSWORD, "disable"),
+    ] {
+        let refused = server.ask(user, password, mode, count);
+        assert!(!refused.status.success(), "{user} {password} {mode}: {refused:?}");
+    }
+
+    server.kill();
+    assert!(!ask(&server).status.success(), "PostgreSQL was killed");
+    server.restart();
+    assert_eq!(printed(&ask(&server)).trim(), "25002");
+
+    server.freeze();
+    let found = std::thread::scope(|scope| {
+        let question = scope.spawn(|| ask(&server));
+        wait_until("the question to be sent", SOON, || unread(server.address()));
+        assert!(!question.is_finished(), "PostgreSQL stands still");
+        server.thaw();
+        question.join().unwrap()
+    });
+    assert_eq!(printed(&found).trim(), "25002");
+    assert!(server.log().contains(count), "{}", server.log());
+}
+
+#[test]
+fn postgresql_stands_still_in_the_middle_of_an_answer() {
+    let server = Postgres::start(None);
+    let long = "SELECT repeat('x', 1000) FROM generate_series(1, 100000)";
+    let rows = std::thread::scope(|scope| {
+        let question = scope.spawn(|| server.ask(postgres::USER, postgres::PASSWORD, "disable", long));
+        wait_until("the question to be read", SOON, || server.log().contains(long));
+        server.freeze();
+        server.thaw();
+        question.join().unwrap()
+    });
+    assert_eq!(printed(&rows).lines().count(), 100_000);
+}
+
+#[test]
+fn postgresql_shows_the_certificate_that_it_is_told_to() {
+    let mut server = Postgres::start(None);
+    let ask = |server: &Postgres, mode| server.ask(postgres::USER, postgres::PASSWORD, mode, "SELECT 1");
+    assert!(!ask(&server, "require").status.success(), "there is no TLS");
+    assert_eq!(printed(&ask(&server, "disable")).trim(), "1");
+    for shown in [Shown::Expired, Shown::OfAnother] {
+        server.show(Some(shown));
+        assert!(!ask(&server, "verify-full").status.success(), "{shown:?}");
+    }
+    server.show(Some(Shown::Good));
+    assert_eq!(printed(&ask(&server, "verify-full")).trim(), "1");
+}
+
+#[test]
+fn mariadb_keeps_its_data_and_stands_still() {
+    let mut server = MariaDb::start(Some(Shown::Good));
+    server.run("CREATE TABLE people (mail text);\nINSERT INTO people VALUES ('ann@example.com'), ('j\u{f6}rg@example.com');");
+    server.run("INSERT INTO people SELECT concat('p', seq, '@example.com') FROM seq_1_to_25000");
+    let count = "SELECT count(*) FROM people";
+    let verified = ["--ssl-verify-server-cert"];
+    let ask = |server: &MariaDb| server.ask(mariadb::USER, mariadb::PASSWORD, &verified, count);
+    assert_eq!(printed(&ask(&server)).trim(), "25002");
+    for (user, password, options) in [
+        (mariadb::USER, "wrong", &verified[..]),
+        ("nobody", mariadb::PASSWORD, &verified),
+        (mariadb::USER, mariadb::PASSWORD, &["--skip-ssl"]),
+    ] {
+        let refused = server.ask(user, password, options, count);
+        assert!(!refused.status.success(), "{user} {password} {options:?}: {refused:?}");
+    }
+
+    server.kill();
+    assert!(!ask(&server).status.success(), "MariaDB was killed");
+    server.restart();
+    assert_eq!(printed(&ask(&server)).trim(), "25002");
+
+    server.freeze();
+    let found = std::thread::scope(|scope| {
+        let question = scope.spawn(|| ask(&server));
+        // The server speaks first, so that nothing waits for it but the connection.
+        wait_until("the client to be connected", SOON, || connected(server.address()));
+        assert!(!question.is_finished(), "MariaDB stands still");
+        server.thaw();
+        question.join().unwrap()
+    });
+    assert_eq!(printed(&found).trim(), "25002");
+    assert!(server.log().contains(count), "{}", server.log());
+}
+
+#[test]
+fn mariadb_shows_the_certificate_that_it_is_told_to() {
+    let mut server = MariaDb::start(None);
+    let ask = |server: &MariaDb, option| server.ask(mariadb::USER, mariadb::PASSWORD, &[option], "SELECT 1");
+    assert!(!ask(&server, "--ssl-verify-server-cert").status.success(), "there is no TLS");
+    assert_eq!(printed(&ask(&server, "--skip-ssl")).trim(), "1");
+    for shown in [Shown::Expired, Shown::OfAnother] {
+        server.show(Some(shown));
+        assert!(!ask(&server, "--ssl-verify-server-cert").status.success(), "{shown:?}");
+    }
+    server.show(Some(Shown::Good));
+    assert_eq!(printed(&ask(&server, "--ssl-verify-server-cert")).trim(), "1");
 }
