@@ -4,5 +4,7 @@
 
 #[path = "common/mod.rs"]
 mod common;
+#[path = "directory/contract.rs"]
+mod contract;
 #[path = "directory/servers.rs"]
 mod servers;
