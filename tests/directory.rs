@@ -6,5 +6,9 @@
 mod common;
 #[path = "directory/contract.rs"]
 mod contract;
+#[path = "directory/ldap.rs"]
+mod ldap;
+#[path = "directory/ldap_peer.rs"]
+mod ldap_peer;
 #[path = "directory/servers.rs"]
 mod servers;

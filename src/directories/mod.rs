@@ -6,6 +6,7 @@
 //! reload reads everything again.
 
 mod keeper;
+mod ldap;
 mod learned;
 mod list;
 mod proxy_address;
