@@ -5,12 +5,19 @@
 //! because `#` may be part of one. A malformed line refuses the whole file. Nothing is kept fresh by itself yet: a
 //! reload reads everything again.
 
+#[cfg(test)]
+mod collected;
+mod csv;
+mod decoded;
+mod kind_word;
 mod list;
 mod proxy_address;
 mod record;
 mod source;
 mod system_mailbox;
+mod watched_file;
 
+pub use self::csv::Csv;
 pub use record::Record;
 pub use source::{Complete, Cookie, Extent, Sink, SinkError, Source, SourceError};
 
