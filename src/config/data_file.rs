@@ -38,6 +38,11 @@ pub struct Entry<'a> {
 }
 
 impl Entry<'_> {
+    /// The line that the entry stands in, from 1.
+    pub fn line(&self) -> u64 {
+        self.number as u64
+    }
+
     /// Where the entry stands.
     pub fn place(&self) -> Place {
         Place::line(self.path, self.number, self.line)

@@ -5,21 +5,12 @@
 //! that the encoding does not have is an error with its line, because `U+FFFD` in an address is another address. For that
 //! reason `encoding_rs` is used itself, and no reader that replaces.
 
+use super::text_error::TextError;
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 use std::io::{self, Read};
 
 /// Octets read at once.
 const BUFFER: usize = 64 * 1024;
-
-/// What is wrong with a text, and in which line.
-#[derive(Debug, thiserror::Error)]
-#[error("line {line}: {what}")]
-pub(super) struct TextError {
-    /// The line, from 1.
-    pub line: u64,
-    /// What it is, and what to do about it.
-    pub what: String,
-}
 
 /// Reads octets and gives UTF-8.
 pub(super) struct Decoded<R> {

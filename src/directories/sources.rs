@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! Which code asks which type of directory. This is the only place that knows all of them.
 
+use super::csv::Csv;
+use super::ldif::Ldif;
+use super::list::List;
 use super::source::{Complete, Cookie, Sink, Source, SourceError};
 use crate::config::{self, DirectorySource};
 
 /// Who is asked about a directory; nothing for a list that is read with the configuration.
 pub fn source_of(directory: &config::Directory) -> Box<dyn Source> {
-    let config::Directory { name: _, source, rules: _, place: _ } = directory;
+    let config::Directory { name: _, source, rules, place: _ } = directory;
     match source {
-        DirectorySource::List(_)
-        | DirectorySource::Csv(_)
-        | DirectorySource::Ldif(_)
-        | DirectorySource::Ldap(_)
-        | DirectorySource::Sql(_)
-        | DirectorySource::Graph(_) => Box::new(Unbuilt(source.kind())),
+        DirectorySource::List(file) => Box::new(List::new(file)),
+        DirectorySource::Csv(csv) => Box::new(Csv::new(csv, rules)),
+        DirectorySource::Ldif(ldif) => Box::new(Ldif::new(ldif, rules)),
+        DirectorySource::Ldap(_) | DirectorySource::Sql(_) | DirectorySource::Graph(_) => {
+            Box::new(Unbuilt(source.kind()))
+        }
     }
 }
 

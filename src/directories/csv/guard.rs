@@ -7,7 +7,7 @@
 //! octets and [`MAX_COLUMNS`] fields; there are no NUL octets. It also counts lines, because the reader does not count those
 //! before a record that are blank, nor those that end with CR.
 
-use super::super::decoded::TextError;
+use super::super::text_error::TextError;
 use std::collections::VecDeque;
 use std::io::{self, Read};
 

@@ -2,6 +2,7 @@
 //! Which column holds what, and what a row makes of it.
 
 use super::super::kind_word::KindWord;
+use super::super::ldap::normalize_dn;
 use super::super::record::Record;
 use super::super::source::{Sink, SinkError};
 use super::super::system_mailbox::is_system_mailbox;
@@ -151,7 +152,7 @@ impl Layout {
         let groups: Vec<Box<str>> = values::names(field(self.groups)).map(Into::into).collect();
         let key = match field(self.key) {
             "" => self.made_key(&addresses, &groups),
-            key => key.into(),
+            key => normalize_dn(key).into(),
         };
         let internal_only = self.is_internal_only(field(self.internal_only))?;
         let is_group = kind == RecipientKind::Group || self.kind.is_none() && self.members.is_some();
@@ -164,6 +165,7 @@ impl Layout {
         }
         sink.record(Record {
             key,
+            called: Vec::new(),
             line: Some(line),
             kind,
             addresses,
@@ -252,7 +254,11 @@ fn members(field: &str) -> Vec<Box<str>> {
         }
     }
     members.push(field[from..].trim());
-    members.into_iter().filter(|member| !member.is_empty()).map(Into::into).collect()
+    members
+        .into_iter()
+        .filter(|member| !member.is_empty())
+        .map(|member| normalize_dn(member).into())
+        .collect()
 }
 
 #[cfg(test)]
@@ -263,8 +269,8 @@ mod tests {
     fn distinguished_names_are_parted() {
         for (field, want) in [
             ("", vec![]),
-            ("CN=Ann,DC=a", vec!["CN=Ann,DC=a"]),
-            ("CN=Ann,DC=a;CN=O\\;Brien\\, Bob,DC=a;", vec!["CN=Ann,DC=a", "CN=O\\;Brien\\, Bob,DC=a"]),
+            ("CN=Ann,DC=a", vec!["cn=ann,dc=a"]),
+            ("CN=Ann,DC=a;CN=O\\;Brien\\, Bob,DC=a;", vec!["cn=ann,dc=a", "cn=o\\;brien\\, bob,dc=a"]),
         ] {
             assert_eq!(members(field).iter().map(|member| &**member).collect::<Vec<_>>(), want, "{field}");
         }

@@ -2,7 +2,7 @@
 //! What stands before the rows: `#TYPE` (`PowerShell` without `-NoTypeInformation`), `sep=;` (for Excel), the header, and from it
 //! the delimiter.
 
-use super::super::decoded::TextError;
+use super::super::text_error::TextError;
 use super::guard::{MAX_COLUMNS, MAX_RECORD, NUL};
 use super::header::Header;
 use super::layout::Layout;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! Reads a table row by row, in memory that does not grow with it.
 
-use super::super::decoded::{Decoded, TextError};
+use super::super::decoded::Decoded;
 use super::super::source::{Sink, SourceError};
+use super::super::text_error::source_error;
 use super::guard::Guard;
 use super::layout::{Layout, RowError};
 use super::opening;
@@ -37,8 +38,8 @@ impl<R: Read> Reading<R> {
     ) -> Result<Self, SourceError> {
         let config::Csv { file: _, delimiter, encoding, columns } = settings;
         let mut text = Decoded::new(octets, *encoding);
-        let opening =
-            opening::read(&mut text, *delimiter, columns.as_ref()).map_err(|error| io_error(name, error))?;
+        let opening = opening::read(&mut text, *delimiter, columns.as_ref())
+            .map_err(|error| source_error(name, error))?;
         let opening::Opening { text: begin, line, delimiter, layout } = opening;
         let mut rows = csv::ReaderBuilder::new()
             .has_headers(false)
@@ -112,16 +113,8 @@ impl<R: Read> Reading<R> {
 fn csv_error(name: &str, error: csv::Error) -> SourceError {
     let text = error.to_string();
     match error.into_kind() {
-        csv::ErrorKind::Io(error) => io_error(name, error),
+        csv::ErrorKind::Io(error) => source_error(name, error),
         // The reader is flexible and gets UTF-8, so there is nothing else.
         _ => SourceError::Wrong(format!("{name}: {text}")),
-    }
-}
-
-/// What an error of reading means: something is wrong in a line, or the disk refuses.
-pub(in super::super) fn io_error(name: &str, error: io::Error) -> SourceError {
-    match error.downcast::<TextError>() {
-        Ok(TextError { line, what }) => SourceError::Wrong(format!("{name}, line {line}: {what}")),
-        Err(error) => SourceError::Wrong(format!("{name}: cannot be read: {error}")),
     }
 }

@@ -120,8 +120,8 @@ fn known_exports_in_every_encoding() {
             "csvde",
             CSVDE,
             &[
-                ("ann@a.example annie@a.example", User, "CN=Ann,OU=Staff,DC=a,DC=example", false),
-                ("sales@a.example", Group, "CN=Sales,OU=Groups,DC=a,DC=example", true),
+                ("ann@a.example annie@a.example", User, "cn=ann,ou=staff,dc=a,dc=example", false),
+                ("sales@a.example", Group, "cn=sales,ou=groups,dc=a,dc=example", true),
             ],
             0,
         ),
@@ -203,7 +203,7 @@ fn details_of_exports() {
     assert_eq!(sales.name.as_deref(), Some("Sales"));
     assert_eq!(
         sales.members.iter().map(|member| &**member).collect::<Vec<_>>(),
-        ["CN=Ann,OU=Staff,DC=a,DC=example", "CN=Bob,OU=Staff,DC=a,DC=example"]
+        ["cn=ann,ou=staff,dc=a,dc=example", "cn=bob,ou=staff,dc=a,dc=example"]
     );
     let exchange = read(&settings(), GET_RECIPIENT.as_bytes()).unwrap().records;
     assert_eq!(exchange.iter().map(|record| record.line.unwrap()).collect::<Vec<_>>(), [3, 4, 5]);
