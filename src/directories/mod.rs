@@ -9,6 +9,7 @@
 mod collected;
 mod csv;
 mod decoded;
+mod inspect;
 mod kind_word;
 mod ldap;
 mod ldif;
@@ -25,6 +26,7 @@ mod text_error;
 mod watched_file;
 
 pub use self::csv::Csv;
+pub use inspect::inspect;
 pub use ldif::Ldif;
 pub use list::List;
 pub use record::Record;
@@ -75,6 +77,7 @@ pub fn load(directory: &config::Directory, problems: &mut Problems) -> Loaded {
         | DirectorySource::Ldap(_)
         | DirectorySource::Sql(_)
         | DirectorySource::Graph(_) => {
+            inspect(directory, problems);
             let directory = policy::Directory { name: Arc::clone(name), recipients: None, overdue: false };
             return Loaded { directory: Arc::new(directory), domains: None };
         }
