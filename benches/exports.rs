@@ -7,7 +7,9 @@
 //! `csv` is shaped as Exchange writes it, `own` has the address alone. Exit status: 0, 1 when it could not be read.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)] // A benchmark that fails here says so.
 
-use postern::config::{Attributes, Columns, Csv as CsvSettings, DataFile, LdapSchema, Ldif as LdifSettings, SyncRules};
+use postern::config::{
+    Attributes, Columns, Csv as CsvSettings, DataFile, LdapSchema, Ldif as LdifSettings, SyncRules,
+};
 use postern::directories::{Csv, Ldif, Record, Sink, SinkError, Source};
 use postern::mail::RecipientKind;
 use std::io::{BufWriter, Write};
@@ -49,8 +51,14 @@ fn write(path: &Path, form: &str, addresses: u64) {
     match form {
         "own" => writeln!(out, "Email").unwrap(),
         "csv" => {
-            out.write_all(b"#TYPE Selected.Microsoft.Exchange.Data.Directory.Management.ReducedRecipient\r\n").unwrap();
-            out.write_all(b"\"DisplayName\",\"PrimarySmtpAddress\",\"RecipientTypeDetails\",\"EmailAddresses\"\r\n").unwrap();
+            out.write_all(
+                b"#TYPE Selected.Microsoft.Exchange.Data.Directory.Management.ReducedRecipient\r\n",
+            )
+            .unwrap();
+            out.write_all(
+                b"\"DisplayName\",\"PrimarySmtpAddress\",\"RecipientTypeDetails\",\"EmailAddresses\"\r\n",
+            )
+            .unwrap();
         }
         _ => writeln!(out, "version: 1").unwrap(),
     }
@@ -103,7 +111,8 @@ fn main() {
         ["write", path, form, addresses] => write(Path::new(path), form, addresses.parse().unwrap()),
         ["read", path, form] => {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            let (source, mut counting, begun) = (source(Path::new(path), form), Counting::default(), Instant::now());
+            let (source, mut counting, begun) =
+                (source(Path::new(path), form), Counting::default(), Instant::now());
             let outcome = runtime.block_on(source.sync(None, &mut counting));
             let seconds = begun.elapsed().as_secs_f64();
             let status = std::fs::read_to_string("/proc/self/status").unwrap();

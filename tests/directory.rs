@@ -6,5 +6,7 @@
 mod common;
 #[path = "directory/contract.rs"]
 mod contract;
+#[path = "directory/files.rs"]
+mod files;
 #[path = "directory/servers.rs"]
 mod servers;
