@@ -6,6 +6,8 @@
 mod common;
 #[path = "directory/contract.rs"]
 mod contract;
+#[path = "directory/files.rs"]
+mod files;
 #[path = "directory/ldap.rs"]
 mod ldap;
 #[path = "directory/ldap_peer.rs"]

@@ -6,9 +6,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Mutex;
 
+use crate::common::authority::Shown;
 use crate::common::company::Company;
 use crate::common::dir::TestDir;
-use crate::common::authority::Shown;
 use crate::common::ldap_server::{LdapServer, READER, READER_PASSWORD, SUFFIX, Setup};
 use crate::contract::{House, Kept};
 use postern::directories::{Complete, Extent, Record, Sink, SinkError, Source, SourceError};

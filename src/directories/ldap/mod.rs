@@ -21,6 +21,7 @@ mod syncrepl;
 mod trust;
 mod usn;
 
+pub(in crate::directories) use dn::normalize as normalize_dn;
 pub(in crate::directories) use entry::Entry;
 pub(in crate::directories) use schema::Schema;
 
