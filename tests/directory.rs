@@ -8,3 +8,5 @@ mod common;
 mod contract;
 #[path = "directory/servers.rs"]
 mod servers;
+#[path = "directory/syncs.rs"]
+mod syncs;
