@@ -6,5 +6,13 @@
 mod common;
 #[path = "directory/contract.rs"]
 mod contract;
+#[path = "directory/files.rs"]
+mod files;
+#[path = "directory/ldap.rs"]
+mod ldap;
+#[path = "directory/ldap_peer.rs"]
+mod ldap_peer;
 #[path = "directory/servers.rs"]
 mod servers;
+#[path = "directory/syncs.rs"]
+mod syncs;

@@ -4,10 +4,11 @@
 //! Blank lines and lines that begin with `#` are passed over, blanks around an entry are taken off, line ends may be
 //! LF or CRLF, a byte order mark at the beginning is no part of the first line. A file without entries is an error.
 
-use super::source::read_lines;
+use super::source::{self, ReadError, read_lines};
 use super::text::not_utf8;
 use super::wording::quoted;
 use super::{Place, Problem, Problems, Severity};
+use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,6 +38,11 @@ pub struct Entry<'a> {
 }
 
 impl Entry<'_> {
+    /// The line that the entry stands in, from 1.
+    pub fn line(&self) -> u64 {
+        self.number as u64
+    }
+
     /// Where the entry stands.
     pub fn place(&self) -> Place {
         Place::line(self.path, self.number, self.line)
@@ -84,6 +90,17 @@ impl FileProblems {
 }
 
 impl DataFile {
+    /// A file that no configuration names, such as one that is imported by hand.
+    pub fn unnamed(path: &Path) -> Self {
+        let path: Arc<Path> = Arc::from(path);
+        Self { named: Place::new(&path, 1, "", 0, 0), path }
+    }
+
+    /// Opens it for those who read it in their own way. Only regular files are opened.
+    pub fn open(&self) -> Result<File, ReadError> {
+        source::open(&self.path)
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

@@ -36,8 +36,8 @@ pub use providers::{Certainty, Fact, Known, Provider, Providers, Region, Resolve
 pub use schema::schema;
 pub use settings::{
     AddressSource, Attributes, Columns, Config, Csv, Directory, DirectorySource, Dns, DnsblZone, Domain,
-    Feed, FeedFormat, Gateway, Graph, GraphCredential, Guard, Identity, Ldap, LdapBind, LdapSchema, Ldif,
-    Listen, Loops, Milter, Reputation, Source, Sql, SyncRules,
+    Feed, FeedFormat, Gateway, Graph, GraphCredential, Guard, Identity, Ldap, LdapBind, LdapSchema,
+    LdapServer, Ldif, Listen, Loops, Milter, Reputation, Source, Sql, SyncRules,
 };
 pub use source::ReadError;
 

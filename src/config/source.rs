@@ -110,7 +110,8 @@ pub(super) fn mode(path: &Path) -> Option<u32> {
     fs::metadata(path).ok().map(|metadata| metadata.mode())
 }
 
-fn open(path: &Path) -> Result<File, ReadError> {
+/// Opens a regular file.
+pub(super) fn open(path: &Path) -> Result<File, ReadError> {
     // Looked at before it is opened: opening a pipe waits for whoever writes into it.
     let kind = fs::metadata(path)?;
     if kind.is_dir() {

@@ -9,7 +9,7 @@
 use crate::gate;
 use crate::mail::{DomainPattern, Escaped, Mailbox, MailboxSetBuilder};
 use crate::policy;
-use crate::store::{Store, StoreError};
+use crate::store::{LockError, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -24,6 +24,10 @@ const MOST: usize = 100_000;
 const MOST_OCTETS: usize = 8 * 1024 * 1024;
 /// The file.
 const FILE: &str = "learned.json";
+/// Whoever changes it holds this meanwhile.
+const LOCK: &str = "learned.lock";
+/// How long somebody else may hold it; the file is read and written in far less.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was learned, and what was approved.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -100,9 +104,9 @@ impl Learned {
     ///
     /// # Errors
     /// When it cannot be read or written, or somebody else holds it for ten seconds; nothing is changed then.
-    pub fn update<T>(state_dir: &Path, change: impl FnOnce(&mut Self) -> T) -> Result<T, StoreError> {
+    pub fn update<T>(state_dir: &Path, change: impl FnOnce(&mut Self) -> T) -> Result<T, LockError> {
         let store = Store::new(state_dir);
-        let _lock = store.lock()?;
+        let _lock = store.lock(LOCK, PATIENCE)?;
         let before = store.read(FILE)?;
         let mut learned = Self::parse(state_dir, before.as_deref())?;
         let given = change(&mut learned);

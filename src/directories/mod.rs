@@ -5,7 +5,16 @@
 //! because `#` may be part of one. A malformed line refuses the whole file. Nothing is kept fresh by itself yet: a
 //! reload reads everything again.
 
+mod build;
+#[cfg(test)]
+mod collected;
+mod csv;
+mod decoded;
+mod inspect;
 mod keeper;
+mod kind_word;
+mod ldap;
+mod ldif;
 mod learned;
 mod list;
 mod proxy_address;
@@ -17,8 +26,14 @@ mod source;
 mod sources;
 mod sync;
 mod system_mailbox;
+mod text_error;
+mod watched_file;
 
+pub use self::csv::Csv;
+pub use inspect::inspect;
 pub use keeper::{Keeper, Known, Published, Task};
+pub use ldif::Ldif;
+pub use list::List;
 pub use record::Record;
 pub use shelf::Loaded as LoadedSnapshot;
 pub use shelf::{Diff, Grace, InForce, Kept, Listed, Pending, Shelf, ShelfError, State, Which};
@@ -76,6 +91,7 @@ pub fn load(directory: &config::Directory, problems: &mut Problems) -> Loaded {
         | DirectorySource::Ldap(_)
         | DirectorySource::Sql(_)
         | DirectorySource::Graph(_) => {
+            inspect(directory, problems);
             let directory = policy::Directory { name: Arc::clone(name), recipients: None, overdue: false };
             return Loaded { directory: Arc::new(directory), domains: None };
         }

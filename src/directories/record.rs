@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct Record {
     /// What the source calls it: the same object has the same key in every sync. A DN, an id, for tables the first address.
     pub key: Box<str>,
+    /// What members may call it by beside its key: its DN, normalized, where the key is a number.
+    pub called: Vec<Box<str>>,
     /// Where it stands in a file, by line from 1.
     pub line: Option<u64>,
     /// What it is.
@@ -20,7 +22,7 @@ pub struct Record {
     pub addresses: Vec<Box<str>>,
     /// What a group is called by people and by `groups = [...]`; nothing for what is no group.
     pub name: Option<Box<str>>,
-    /// Of a group, its direct members: keys of other records, or addresses.
+    /// Of a group, its direct members: keys of other records, what these are also called by, or addresses.
     pub members: Vec<Box<str>>,
     /// Groups that it is directly in: keys or names. A group that no record stands for exists by being named here.
     pub groups: Vec<Box<str>>,

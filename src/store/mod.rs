@@ -8,9 +8,11 @@
 mod envelope;
 mod file;
 mod lock;
+mod staged;
 mod stamp;
 
-pub use lock::Lock;
+pub use lock::{Lock, LockError};
+pub use staged::Staged;
 pub use stamp::Stamp;
 
 use std::io;
@@ -76,11 +78,6 @@ impl Store {
             return Err(at(&path, io::ErrorKind::FileTooLarge.into()));
         }
         file::replace(&path, &envelope::first_line(content), content).map_err(|error| at(&path, error))
-    }
-
-    /// Waits, ten seconds at most, until nobody else changes anything here; nobody who asks for this lock, that is.
-    pub fn lock(&self) -> Result<Lock, StoreError> {
-        lock::lock(&self.dir).map_err(|error| at(&self.dir, error))
     }
 
     /// Removes a file; one that is not there is fine.

@@ -159,6 +159,14 @@ impl LdapServer {
         self.launch();
     }
 
+    /// Starts it again with other attributes of the root DSE.
+    pub(crate) fn say(&mut self, root: &str) {
+        self.kill();
+        root.clone_into(&mut self.setup.root);
+        self.configure();
+        self.launch();
+    }
+
     /// Ends it at once; from then on its address refuses.
     pub(crate) fn kill(&mut self) {
         if let Some(slapd) = self.running.take() {

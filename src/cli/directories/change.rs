@@ -5,7 +5,7 @@
 use super::{Opened, count, sync};
 use crate::cli::output;
 use crate::cli::status::{self, Told};
-use crate::config::{Directory, DirectorySource};
+use crate::config::Directory;
 use crate::directories::{Which, source_of_import};
 use std::io;
 use std::path::Path;
@@ -33,19 +33,10 @@ pub(super) fn rollback(opened: &Opened, directory: &Directory, to: Option<u64>) 
 /// Takes a file for the whole directory.
 pub(super) fn import(opened: &Opened, directory: &Directory, file: &Path) -> io::Result<ExitCode> {
     let name = &directory.name;
-    match &directory.source {
-        DirectorySource::Csv(csv) if csv.file.is_none() => {}
-        DirectorySource::Csv(_)
-        | DirectorySource::List(_)
-        | DirectorySource::Ldif(_)
-        | DirectorySource::Ldap(_)
-        | DirectorySource::Sql(_)
-        | DirectorySource::Graph(_) => {
-            let what = format!("`{name}` has a source of its own; only a `csv` without a `path` is imported");
-            return Err(io::Error::other(what));
-        }
-    }
-    let source = source_of_import(directory, file).map_err(io::Error::other)?;
+    let Some(source) = source_of_import(directory, file) else {
+        let what = format!("`{name}` has a source of its own; only a `csv` without a `path` is imported");
+        return Err(io::Error::other(what));
+    };
     let synced = sync::once(opened, directory, &*source, false)?;
     if let crate::directories::Outcome::Applied(applied) = synced.outcome {
         in_service(opened, directory, applied.serial)?;

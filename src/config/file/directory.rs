@@ -83,11 +83,11 @@ pub(in crate::config) struct Directory {
     pub key: Option<Placed<String>>,
     /// For `ldap`: where to search, one DN or several.
     pub base: Option<Placed<OneOrMore<String>>>,
-    /// For `ldap`: how the directory is made; it sets `filter` and `attributes`.
+    /// For `ldap` and `ldif`: how the directory is made; it sets `filter` and `attributes`.
     pub preset: Option<Placed<LdapSchema>>,
     /// For `ldap`: which entries are recipients, instead of the preset's filter (RFC 4515).
     pub filter: Option<Placed<String>>,
-    /// For `ldap` and `graph`: where an entry keeps what, instead of the preset's names.
+    /// For `ldap`, `ldif` and `graph`: where an entry keeps what, instead of the preset's names.
     pub attributes: Option<Table<Attributes>>,
     /// For `ldap`: entries to a page, from 1 to 10000. The default is 500.
     #[schemars(range(min = 1, max = 10_000))]

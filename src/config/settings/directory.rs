@@ -3,6 +3,8 @@
 
 use crate::config::{DataFile, Place};
 use crate::mail::{RecipientKind, Secret};
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -160,9 +162,9 @@ pub struct Attributes {
 /// An LDAP directory.
 #[derive(Clone, Debug)]
 pub struct Ldap {
-    /// Its servers in the order they are tried, `ldap://` or `ldaps://`; at least one.
-    pub servers: Vec<Box<str>>,
-    /// Whether TLS is begun on `ldap://` connections.
+    /// Its servers in the order they are tried; at least one.
+    pub servers: Vec<LdapServer>,
+    /// Whether TLS is begun on connections that do not begin with it.
     pub start_tls: bool,
     /// Certificates (PEM) of those who may vouch for the server, instead of the system's.
     pub ca: Option<Arc<[u8]>>,
@@ -180,6 +182,74 @@ pub struct Ldap {
     pub page_size: u32,
     /// Whether only changes are asked for where the server can tell them.
     pub incremental: bool,
+}
+
+/// An LDAP server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LdapServer {
+    /// Whether TLS comes first (`ldaps://`).
+    pub tls: bool,
+    /// Its name or address, the latter without brackets.
+    pub host: Box<str>,
+    /// Its port.
+    pub port: u16,
+}
+
+impl LdapServer {
+    /// Reads `ldap://HOST`, `ldaps://HOST`, or either with a port; nothing else may be in it. The host may be an IPv6 address
+    /// in brackets.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://")?;
+        let tls = match () {
+            () if scheme.eq_ignore_ascii_case("ldaps") => true,
+            () if scheme.eq_ignore_ascii_case("ldap") => false,
+            () => return None,
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (host, port) = match rest.strip_prefix('[') {
+            Some(rest) => {
+                let (host, after) = rest.split_once(']')?;
+                host.parse::<Ipv6Addr>().ok()?;
+                (host, if after.is_empty() { None } else { Some(after.strip_prefix(':')?) })
+            }
+            None => {
+                let (host, port) =
+                    rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port)));
+                let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-._".contains(&octet);
+                (!host.is_empty() && host.bytes().all(plain)).then_some((host, port))?
+            }
+        };
+        let port = match port {
+            None => {
+                if tls {
+                    636
+                } else {
+                    389
+                }
+            }
+            Some(port) if port.bytes().all(|digit| digit.is_ascii_digit()) => {
+                port.parse().ok().filter(|port| *port > 0)?
+            }
+            Some(_) => return None,
+        };
+        Some(Self { tls, host: host.into(), port })
+    }
+
+    /// Whether it is on this machine.
+    pub fn is_here(&self) -> bool {
+        self.host.eq_ignore_ascii_case("localhost")
+            || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+}
+
+impl fmt::Display for LdapServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tls, host, port } = self;
+        let (scheme, standard) = if *tls { ("ldaps", 636) } else { ("ldap", 389) };
+        let brackets = if host.contains(':') { ("[", "]") } else { ("", "") };
+        write!(f, "{scheme}://{}{host}{}", brackets.0, brackets.1)?;
+        if *port == standard { Ok(()) } else { write!(f, ":{port}") }
+    }
 }
 
 /// As whom to bind.

@@ -6,7 +6,7 @@ mod directory;
 
 pub use directory::{
     Attributes, Columns, Csv, Directory, DirectorySource, Graph, GraphCredential, Identity, Ldap, LdapBind,
-    LdapSchema, Ldif, Sql, SyncRules,
+    LdapSchema, LdapServer, Ldif, Sql, SyncRules,
 };
 
 use super::providers::Providers;

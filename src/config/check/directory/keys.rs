@@ -91,7 +91,11 @@ impl Check<'_> {
             let Some(written) = written.filter(|_| !types.contains(&at.kind)) else { continue };
             let of: Vec<String> = types.iter().map(|kind| format!("`{}`", kind.as_str())).collect();
             let what = format!("`{key}` means nothing to a `{}`", at.kind.as_str());
-            let help = format!("take it out; it is for {}", of.join(" and "));
+            let of = match of.split_last() {
+                Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+                Some(_) | None => of.concat(),
+            };
+            let help = format!("take it out; it is for {of}");
             self.error(&written, what, help);
         }
     }

@@ -4,7 +4,8 @@
 use super::At;
 use crate::config::check::Check;
 use crate::config::file;
-use crate::config::settings::{Identity, Ldap, LdapBind, LdapSchema};
+use crate::config::placed::Placed;
+use crate::config::settings::{Identity, Ldap, LdapBind, LdapSchema, LdapServer};
 use crate::config::wording::quoted;
 
 /// Entries to a page where nothing is written; Active Directory gives at most 1000 (`MaxPageSize`).
@@ -21,21 +22,12 @@ impl Check<'_> {
             self.missing(at, "base", "write where to search: `base = \"dc=example,dc=com\"`");
         }
         let bind = self.ldap_bind(at);
+        let encrypted = start_tls.as_ref().is_none_or(|start_tls| **start_tls);
         let servers = servers.as_ref().map(|list| {
             let help = "write its servers: `servers = [\"ldaps://dc1.example.com\"]`";
             self.not_empty(list, &["directory", at.name, "servers"], "there would be nobody to ask", help);
-            for written in self.once(list) {
-                let rest = written.strip_prefix("ldap://").or_else(|| written.strip_prefix("ldaps://"));
-                if rest.is_none_or(str::is_empty) {
-                    let what = format!("{} is no LDAP server", quoted(written));
-                    self.error(
-                        written,
-                        what,
-                        "write \"ldaps://dc1.example.com\" or \"ldap://dc1.example.com:3268\"",
-                    );
-                }
-            }
-            list.iter().map(|server| server.as_str().into()).collect()
+            self.once(list);
+            list.iter().filter_map(|written| self.ldap_server(written, bind.as_ref(), encrypted)).collect()
         });
         let ca = ca.as_ref().and_then(|ca| self.certificates(ca));
         let page_size = page_size.as_ref().map_or(PAGE_SIZE, |written| {
@@ -47,16 +39,47 @@ impl Check<'_> {
         let attributes = self.attributes(at, attributes.as_ref());
         Some(Ldap {
             servers: servers?,
-            start_tls: start_tls.as_ref().is_none_or(|start_tls| **start_tls),
+            start_tls: encrypted,
             ca,
             bind: bind?,
-            base: base.as_ref()?.each().map(|base| base.as_str().into()).collect(),
+            base: self.bases(at)?,
             schema: preset.as_ref().map_or(LdapSchema::ActiveDirectory, |preset| (**preset).into()),
-            filter: filter.as_ref().map(|filter| filter.as_str().into()),
+            filter: filter.as_ref().map(|filter| self.filter(filter)),
             attributes,
             page_size,
             incremental: incremental.as_ref().is_none_or(|incremental| **incremental),
         })
+    }
+
+    /// A server. A password is never sent for all to read, and what nobody has signed anybody may change on the way; on this
+    /// machine there is no way.
+    fn ldap_server(
+        &mut self,
+        written: &Placed<String>,
+        bind: Option<&LdapBind>,
+        encrypted: bool,
+    ) -> Option<LdapServer> {
+        let Some(server) = LdapServer::parse(written) else {
+            let what = format!("{} is no LDAP server", quoted(written));
+            let help = "write \"ldaps://dc1.example.com\" or \"ldap://dc1.example.com:3268\"";
+            self.error(written, what, help);
+            return None;
+        };
+        let help = "take `start_tls = false` out, or write `ldaps://`";
+        match bind {
+            _ if server.tls || encrypted => {}
+            Some(LdapBind::External(_)) => {
+                self.error(written, "without TLS nobody sees our certificate", help)
+            }
+            _ if server.is_here() => {}
+            Some(LdapBind::Simple { .. }) => {
+                self.error(written, "the password would go over the network for all to read", help);
+            }
+            Some(LdapBind::Anonymous) | None => {
+                self.warning(written, "without TLS anybody on the way can change who exists", help);
+            }
+        }
+        Some(server)
     }
 
     fn ldap_bind(&mut self, at: &At<'_>) -> Option<LdapBind> {
@@ -92,6 +115,28 @@ impl Check<'_> {
                 Some(LdapBind::Anonymous)
             }
         }
+    }
+
+    fn bases(&mut self, at: &At<'_>) -> Option<Vec<Box<str>>> {
+        let written = at.table.base.as_ref()?;
+        let help = "write where to search: `base = \"dc=example,dc=com\"`";
+        if written.is_empty() {
+            self.error(written, "the list is empty: nothing would be searched", help);
+        }
+        // An empty name is the whole of what a global catalogue holds.
+        for base in written.each().filter(|base| !base.is_empty() && !base.contains('=')) {
+            self.error(&base, format!("{} is no distinguished name", quoted(&base)), help);
+        }
+        Some(written.each().map(|base| base.as_str().into()).collect())
+    }
+
+    /// A filter, which is sent as it is written.
+    fn filter(&mut self, written: &Placed<String>) -> Box<str> {
+        if ldap3::parse_filter(written.trim()).is_err() {
+            let help = "write it as RFC 4515 has it, with parentheses: `filter = \"(mail=*)\"`";
+            self.error(written, format!("{} is no filter", quoted(written)), help);
+        }
+        written.trim().into()
     }
 
     /// Our certificate and its key.

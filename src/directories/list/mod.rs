@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! `type = "list"`: a text file with one address a line.
+//! `type = "list"`: a text file with one address a line, read with the configuration, or watched where it has a `refresh`.
+
+mod watched;
+
+pub use watched::List;
 
 use crate::config::{DataFile, Entry, Problem, Problems};
 use crate::mail::{Domain, Host, LocalPart, Mailbox, MailboxSet, MailboxSetBuilder};
@@ -12,24 +16,43 @@ const MAX_DOMAINS: usize = 10_000;
 pub(super) fn read(file: &DataFile, problems: &mut Problems) -> (MailboxSet, Option<HashSet<Domain>>) {
     let mut mailboxes = MailboxSetBuilder::new();
     let mut domains = HashSet::new();
-    let whole = file.read("address", problems, |entry, found| match add(entry, &mut mailboxes) {
-        Ok(Some(domain)) if domains.len() <= MAX_DOMAINS && !domains.contains(&domain) => {
-            domains.insert(domain);
+    let whole = file.read("address", problems, |entry, found| match parse(entry) {
+        Ok(listed) => {
+            let domain = match listed {
+                Listed::Whole(domain) => {
+                    mailboxes.insert_domain(domain.clone());
+                    Some(domain)
+                }
+                Listed::Mailbox(mailbox) => {
+                    mailboxes.insert(&mailbox);
+                    mailbox.domain().cloned()
+                }
+            };
+            if let Some(domain) = domain
+                && domains.len() <= MAX_DOMAINS
+                && !domains.contains(&domain)
+            {
+                domains.insert(domain);
+            }
         }
-        Ok(_) => {}
         Err(problem) => found.push(problem),
     });
     (mailboxes.build(), (whole && domains.len() <= MAX_DOMAINS).then_some(domains))
 }
 
-/// Adds what a line says and gives its domain.
-fn add(entry: &Entry<'_>, mailboxes: &mut MailboxSetBuilder) -> Result<Option<Domain>, Problem> {
+/// What a line says.
+enum Listed {
+    /// Every address of a domain exists.
+    Whole(Domain),
+    /// This address exists.
+    Mailbox(Mailbox),
+}
+
+/// Reads a line.
+fn parse(entry: &Entry<'_>) -> Result<Listed, Problem> {
     if let Some(domain) = entry.text.strip_prefix('@') {
         return match Domain::parse(domain) {
-            Ok(domain) => {
-                mailboxes.insert_domain(domain.clone());
-                Ok(Some(domain))
-            }
+            Ok(domain) => Ok(Listed::Whole(domain)),
             Err(error) => Err(entry
                 .error(format!("this is no domain: {error}"))
                 .help("write `@` and a domain: @example.com; there are no wildcards here")),
@@ -44,10 +67,7 @@ fn add(entry: &Entry<'_>, mailboxes: &mut MailboxSetBuilder) -> Result<Option<Do
         (_, Host::Literal(_)) => Err(entry
             .error("this address is in no domain, so nobody ever asks for it")
             .help("write the address with a domain, or take the line out")),
-        (_, Host::Domain(domain)) => {
-            mailboxes.insert(&mailbox);
-            Ok(Some(domain.clone()))
-        }
+        (_, Host::Domain(_)) => Ok(Listed::Mailbox(mailbox)),
     }
 }
 
