@@ -5,14 +5,17 @@
 //! because `#` may be part of one. A malformed line refuses the whole file. Nothing is kept fresh by itself yet: a
 //! reload reads everything again.
 
+mod kind_word;
 mod list;
 mod proxy_address;
 mod record;
 mod source;
+mod sql;
 mod system_mailbox;
 
 pub use record::Record;
 pub use source::{Complete, Cookie, Extent, Sink, SinkError, Source, SourceError};
+pub use sql::Sql;
 
 use crate::config::{self, DirectorySource, Problems};
 use crate::mail::{Domain, DomainPattern, MailboxSetBuilder};
