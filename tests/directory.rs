@@ -6,3 +6,5 @@
 mod common;
 #[path = "directory/servers.rs"]
 mod servers;
+#[path = "directory/sql/mod.rs"]
+mod sql;

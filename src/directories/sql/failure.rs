@@ -11,9 +11,9 @@ use std::time::Duration;
 /// How far a sync has come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Stage {
-    /// Nothing has been asked yet.
+    /// Nothing has come yet.
     Connecting,
-    /// A query has been put.
+    /// Rows have come.
     Answering,
 }
 

@@ -109,15 +109,19 @@ impl Sql {
         for statement in DB::begin(self.timeout) {
             self.wait(Stage::Connecting, connection.execute(statement.as_str())).await?;
         }
+        // What goes wrong before anything came is not the loss of something.
+        let mut stage = Stage::Connecting;
         let mut addresses = Addresses { columns: None, row: 0, word: (Vec::new(), KindWord::read("")) };
-        self.each_row::<DB>(&mut connection, "query", &self.config.query, |row| {
+        self.each_row::<DB>(&mut connection, &mut stage, "query", &self.config.query, |row| {
             addresses.take::<DB>(row, sink)
         })
         .await?;
         if let Some(query) = &self.config.groups_query {
             let mut members = Members { columns: None, row: 0 };
-            self.each_row::<DB>(&mut connection, "groups_query", query, |row| members.take::<DB>(row, sink))
-                .await?;
+            self.each_row::<DB>(&mut connection, &mut stage, "groups_query", query, |row| {
+                members.take::<DB>(row, sink)
+            })
+            .await?;
         }
         // Everything is here: whether the server hears the farewell is all the same.
         drop(tokio::time::timeout(self.timeout, connection.close()).await);
@@ -127,6 +131,7 @@ impl Sql {
     async fn each_row<DB>(
         &self,
         connection: &mut DB::Connection,
+        stage: &mut Stage,
         key: &str,
         query: &str,
         mut take: impl FnMut(&DB::Row) -> Result<(), RowError> + Send,
@@ -141,7 +146,8 @@ impl Sql {
             error => error,
         };
         let mut rows = sqlx::query::<DB>(query).persistent(false).fetch(connection);
-        while let Some(row) = self.wait(Stage::Answering, rows.try_next()).await.map_err(of_key)? {
+        while let Some(row) = self.wait(*stage, rows.try_next()).await.map_err(of_key)? {
+            *stage = Stage::Answering;
             take(&row).map_err(|error| match error {
                 RowError::Source(error) => error,
                 RowError::Database(error) => {
