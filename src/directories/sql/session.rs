@@ -99,7 +99,12 @@ pub(super) fn mysql(sql: &Sql, server: &DatabaseServer) -> MySqlConnectOptions {
         DatabaseTls::Authority => MySqlSslMode::VerifyCa,
         DatabaseTls::Full => MySqlSslMode::VerifyIdentity,
     };
-    let options = options.username(user).database(database).password(password(sql)).ssl_mode(mode);
+    let options = options.username(user).database(database).ssl_mode(mode);
+    // An empty one is not the same as none.
+    let options = match &sql.password {
+        Some(_) => options.password(password(sql)),
+        None => options,
+    };
     let options = match &sql.ca {
         Some(ca) => options.ssl_ca_from_pem(ca.to_vec()),
         None => options,

@@ -110,14 +110,14 @@ where
 }
 
 impl Value<'_> {
-    /// Whether it says yes; nothing where it says neither.
+    /// Whether it says yes; nothing where it says neither. MySQL has bits as octets in expressions.
     pub(super) fn truth(&self) -> Option<bool> {
         match self {
             Self::Null => Some(false),
             Self::Truth(truth) => Some(*truth),
             Self::Text(text) => match text.to_ascii_lowercase().as_slice() {
-                b"1" | b"t" | b"true" | b"y" | b"yes" | b"on" => Some(true),
-                b"" | b"0" | b"f" | b"false" | b"n" | b"no" | b"off" => Some(false),
+                b"1" | b"\x01" | b"t" | b"true" | b"y" | b"yes" | b"on" => Some(true),
+                b"" | b"0" | b"\0" | b"f" | b"false" | b"n" | b"no" | b"off" => Some(false),
                 _ => None,
             },
             Self::Other(_) => None,
