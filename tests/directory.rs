@@ -4,6 +4,8 @@
 
 #[path = "common/mod.rs"]
 mod common;
+#[path = "directory/contract.rs"]
+mod contract;
 #[path = "directory/servers.rs"]
 mod servers;
 #[path = "directory/sql/mod.rs"]

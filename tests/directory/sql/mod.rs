@@ -2,6 +2,7 @@
 //! Directories of type `sql` against PostgreSQL, MariaDB and SQLite.
 
 mod answers;
+mod examples;
 mod failures;
 mod heard;
 mod peer;
