@@ -115,7 +115,11 @@ fn mode(word: &str) -> Result<DatabaseTls, Wrong> {
     match &*word.to_ascii_lowercase().replace('_', "-") {
         "disable" | "disabled" => Ok(DatabaseTls::Off),
         "require" | "required" => Ok(DatabaseTls::Unverified),
-        "verify-ca" => Ok(DatabaseTls::Authority),
+        // TLS as it is done here cannot look at the authority without looking at the name.
+        "verify-ca" => wrong(
+            "with this any server that the authority has certified would do",
+            "write `sslmode=verify-full`, and the name that stands in the certificate as the host",
+        ),
         "verify-full" | "verify-identity" => Ok(DatabaseTls::Full),
         "allow" | "prefer" | "preferred" => wrong(
             "whoever sits between us and the server could talk it out of TLS",
@@ -123,7 +127,7 @@ fn mode(word: &str) -> Result<DatabaseTls, Wrong> {
         ),
         _ => wrong(
             "this is no `sslmode`",
-            "write `verify-full`, which is the default for other hosts, `verify-ca`, `require` or `disable`",
+            "write `verify-full`, which is the default for other hosts, `require` or `disable`",
         ),
     }
 }
@@ -164,12 +168,12 @@ mod tests {
             ("postgresql://p@[::1]:5433/mail", true, tcp("::1", 5433), "p", "mail", None),
             ("mysql://p%40a@192.0.2.1/ma%20il", false, tcp("192.0.2.1", 3306), "p@a", "ma il", None),
             (
-                "mariadb://p@db:1/m?ssl-mode=VERIFY_CA",
+                "mariadb://p@db:1/m?ssl-mode=VERIFY_IDENTITY",
                 false,
                 tcp("db", 1),
                 "p",
                 "m",
-                Some(DatabaseTls::Authority),
+                Some(DatabaseTls::Full),
             ),
             (
                 "postgres://p@db/m?sslmode=require",
@@ -216,6 +220,7 @@ mod tests {
             ("mysql://p@db/m?S3CRET=1", "behind the `?`"),
             ("postgres://p@db/m?sslmode=S3CRET", "no `sslmode`"),
             ("postgres://p@db/m?sslmode=prefer", "talk it out of TLS"),
+            ("postgres://p@db/m?sslmode=verify-ca", "any server"),
             ("postgres://p@db/m?host=S3CRET", "whole path"),
             ("postgres://p:S3CRET/m", "no URL"),
             ("postgres://p@db:S3CRET/m", "no URL"),

@@ -262,7 +262,7 @@ mod tests {
             "[gateway.a]\nheader = { name = \"X-Id\", value = { credential = \"guid\" } }\nspf = [\"spf.example\"]",
             "[gateway.a.header]\nvalue = [{ file = \"a\" }, { file = \"b\" }]",
             "[gateway.header]\nnetworks = [\"192.0.2.0/24\"]",
-            "[directory.a]\nurl = \"postgres://postern@db.example.com:5432/mail?sslmode=verify-ca\"",
+            "[directory.a]\nurl = \"postgres://postern@db.example.com:5432/mail?sslmode=verify-full\"",
             "[directory.a]\nurl = \"postgres://postern@[::1]:5432/mail\"",
             "[gateway.a]\nfeed = [\"https://a.example:8443/b\", \"https://c.example\"]",
             "[gateway.a]\nfiles = [\"header.txt\", \"value.txt\"]\nhosts = [\"header.example\"]",

@@ -98,7 +98,7 @@ pub(in crate::config) struct Directory {
 
     /// For `sql`: the database, `postgres://user@host/database`, `mysql://user@host/database` or `sqlite:FILE`, without the
     /// password. `?socket=/run/postgresql` names a unix socket instead of the host. The server must show a certificate for the
-    /// host's name, unless it is on this machine or `?sslmode=` says otherwise: `verify-full`, `verify-ca`, `require`, `disable`.
+    /// host's name, unless it is on this machine or `?sslmode=` says otherwise: `verify-full`, `require`, `disable`.
     pub url: Option<Placed<String>>,
     /// For `sql`: a query that gives an address a row, in its column `address` or its first one; `@example.com` stands for every
     /// address of the domain. A column `kind`, or the second of two, may name what it is (`user`, `group`, ...), a column

@@ -70,8 +70,6 @@ pub enum DatabaseTls {
     Off,
     /// TLS, with whatever certificate.
     Unverified,
-    /// TLS, with a certificate that an authority vouches for, whatever name is on it.
-    Authority,
-    /// TLS, with a certificate that has the server's name on it.
+    /// TLS, with a certificate that has the server's name on it and that an authority vouches for.
     Full,
 }

@@ -74,7 +74,6 @@ pub(super) fn postgres(sql: &Sql, server: &DatabaseServer) -> PgConnectOptions {
     let mode = match tls {
         DatabaseTls::Off => PgSslMode::Disable,
         DatabaseTls::Unverified => PgSslMode::Require,
-        DatabaseTls::Authority => PgSslMode::VerifyCa,
         DatabaseTls::Full => PgSslMode::VerifyFull,
     };
     let options = options.username(user).database(database).password(password(sql)).ssl_mode(mode);
@@ -96,7 +95,6 @@ pub(super) fn mysql(sql: &Sql, server: &DatabaseServer) -> MySqlConnectOptions {
     let mode = match tls {
         DatabaseTls::Off => MySqlSslMode::Disabled,
         DatabaseTls::Unverified => MySqlSslMode::Required,
-        DatabaseTls::Authority => MySqlSslMode::VerifyCa,
         DatabaseTls::Full => MySqlSslMode::VerifyIdentity,
     };
     let options = options.username(user).database(database).ssl_mode(mode);

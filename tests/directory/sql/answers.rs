@@ -268,7 +268,7 @@ fn unix_sockets() {
 #[test]
 fn tls() {
     for peer in Peer::servers(Some(Shown::Good)) {
-        for behind in ["", "?sslmode=verify-full", "?sslmode=verify-ca", "?ssl-mode=VERIFY_IDENTITY"] {
+        for behind in ["", "?sslmode=verify-full", "?ssl-mode=VERIFY_IDENTITY"] {
             let access = peer.access_with(behind) + &peer.ca();
             let source = peer.source_with(&access, "SELECT 'a@example.com' AS address", None);
             assert_eq!(all(&source).addresses(), ["a@example.com"], "{} {behind}", peer.name());

@@ -70,6 +70,7 @@ fn queries_for_well_known_tables() {
     let config = config::read(Path::new("examples/sql.toml"), &mut problems).unwrap();
     assert!(problems.is_empty(), "{problems:#?}");
     let config = config.unwrap();
+    let peers = Peer::all();
     for (name, tables, want, members) in [
         (
             "postfixadmin",
@@ -125,7 +126,7 @@ fn queries_for_well_known_tables() {
     ] {
         let directory = config.directories.iter().find(|directory| &*directory.name == name).unwrap();
         let config::DirectorySource::Sql(sql) = &directory.source else { panic!("{name}") };
-        for peer in Peer::all() {
+        for peer in &peers {
             // mailcow knows no other database.
             if name == "mailcow" && !matches!(peer.server, Server::MariaDb(_)) {
                 continue;
@@ -145,6 +146,9 @@ fn queries_for_well_known_tables() {
                 "{name} in {}",
                 peer.name()
             );
+            for table in tables.split("CREATE TABLE ").skip(1) {
+                peer.run(&format!("DROP TABLE {}", table.split_whitespace().next().unwrap()));
+            }
         }
     }
 }

@@ -104,7 +104,7 @@ impl Check<'_> {
                 "with `sslmode=require` whoever answers for this host is given the password",
                 verified,
             ),
-            DatabaseTls::Off | DatabaseTls::Unverified | DatabaseTls::Authority | DatabaseTls::Full => {}
+            DatabaseTls::Off | DatabaseTls::Unverified | DatabaseTls::Full => {}
         }
         if let (DatabaseTls::Off | DatabaseTls::Unverified, Some(ca)) = (tls, ca) {
             self.error(
