@@ -10,3 +10,5 @@ mod contract;
 mod servers;
 #[path = "directory/sql/mod.rs"]
 mod sql;
+#[path = "directory/syncs.rs"]
+mod syncs;

@@ -6,3 +6,4 @@ mod examples;
 mod failures;
 mod heard;
 mod peer;
+mod sync;
