@@ -29,6 +29,7 @@ enum Fault {
 }
 
 /// An error of a database in our terms.
+#[allow(clippy::wildcard_enum_match_arm, reason = "others' errors, which may become more")]
 pub(super) fn failure(error: &sqlx::Error, stage: Stage, password: Option<&Secret>) -> SourceError {
     let (fault, text) = match error {
         sqlx::Error::Database(error) => (fault(&**error), error.message().to_owned()),

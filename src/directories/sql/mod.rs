@@ -143,7 +143,12 @@ impl Sql {
     {
         let of_key = |error| match error {
             SourceError::Wrong(text) => SourceError::Wrong(format!("`{key}`: {text}")),
-            error => error,
+            error @ (SourceError::Unreachable(_)
+            | SourceError::Refused(_)
+            | SourceError::Incomplete(_)
+            | SourceError::Later(_)
+            | SourceError::Resync
+            | SourceError::Sink(_)) => error,
         };
         let mut rows = sqlx::query::<DB>(query).persistent(false).fetch(connection);
         while let Some(row) = self.wait(*stage, rows.try_next()).await.map_err(of_key)? {

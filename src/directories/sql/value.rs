@@ -59,9 +59,9 @@ impl Typed for Postgres {
 impl Typed for MySql {
     fn class(name: &str) -> Class {
         match name {
-            "CHAR" | "VARCHAR" | "BINARY" | "VARBINARY" | "ENUM" | "SET" | "DECIMAL" | "NULL" => Class::Text,
-            "TINYTEXT" | "TEXT" | "MEDIUMTEXT" | "LONGTEXT" => Class::Text,
-            "TINYBLOB" | "BLOB" | "MEDIUMBLOB" | "LONGBLOB" => Class::Text,
+            "CHAR" | "VARCHAR" | "BINARY" | "VARBINARY" | "ENUM" | "SET" | "DECIMAL" | "NULL"
+            | "TINYTEXT" | "TEXT" | "MEDIUMTEXT" | "LONGTEXT" | "TINYBLOB" | "BLOB" | "MEDIUMBLOB"
+            | "LONGBLOB" => Class::Text,
             "BOOLEAN" | "BIT" => Class::Number,
             _ if name.contains("INT") => Class::Number,
             _ => Class::Other,

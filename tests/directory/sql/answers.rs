@@ -175,7 +175,7 @@ fn types_of_sqlite() {
     }
     let nul = all(&peer.source("SELECT 'a' || char(0) || 'b@example.com' AS address", None));
     assert_eq!(nul.addresses(), ["a\0b@example.com"], "whoever reads addresses refuses it");
-    std::fs::remove_file(peer.dir.join("mail.db")).unwrap();
+    fs::remove_file(peer.dir.join("mail.db")).unwrap();
     peer.run("PRAGMA encoding = 'UTF-16le'; CREATE TABLE t (address); INSERT INTO t VALUES ('j\u{f6}rg@example.com')");
     assert_eq!(all(&peer.source("SELECT address FROM t", None)).addresses(), ["j\u{f6}rg@example.com"]);
 }

@@ -7,7 +7,7 @@ use postern::config::{self, Problems};
 use postern::mail::RecipientKind::{Group, Room, Unspecified, User};
 use std::path::Path;
 
-/// Tables as PostfixAdmin has them, but for columns that say nothing about who exists.
+/// Tables as `PostfixAdmin` has them, but for columns that say nothing about who exists.
 const POSTFIXADMIN: &str = "
 CREATE TABLE domain (domain varchar(255), backupmx BOOL, active BOOL);
 CREATE TABLE mailbox (username varchar(255), password varchar(255), local_part varchar(255), domain varchar(255), active BOOL);

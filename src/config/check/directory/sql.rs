@@ -51,12 +51,10 @@ impl Check<'_> {
         match database_url::read(url) {
             Ok(DatabaseUrl::File(file)) => {
                 let file::Directory { password, ca, .. } = at.table;
-                for place in
-                    [password.as_ref().map(|p| Placed::at(p, ())), ca.as_ref().map(|c| Placed::at(c, ()))]
-                {
-                    if let Some(place) = place {
-                        self.error(&place, "this means nothing to a file", "take it out");
-                    }
+                let places =
+                    [password.as_ref().map(|p| Placed::at(p, ())), ca.as_ref().map(|c| Placed::at(c, ()))];
+                for place in places.into_iter().flatten() {
+                    self.error(&place, "this means nothing to a file", "take it out");
                 }
                 Some(Database::Sqlite(self.path(&Placed::at(url, file))))
             }
