@@ -14,5 +14,7 @@ mod ldap;
 mod ldap_peer;
 #[path = "directory/servers.rs"]
 mod servers;
+#[path = "directory/sql/mod.rs"]
+mod sql;
 #[path = "directory/syncs.rs"]
 mod syncs;

@@ -24,6 +24,7 @@ mod shelf;
 mod snapshot;
 mod source;
 mod sources;
+mod sql;
 mod sync;
 mod system_mailbox;
 mod text_error;
@@ -42,6 +43,7 @@ pub use snapshot::{
 };
 pub use source::{Complete, Cookie, Extent, Sink, SinkError, Source, SourceError};
 pub use sources::{source_of, source_of_import};
+pub use sql::Sql;
 pub use sync::{Applied, Clock, Outcome, Progress, Step, SyncError, Synced, Syncing};
 
 pub use learned::{Address, LEARNED, Learned, Seen};

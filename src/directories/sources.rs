@@ -6,6 +6,7 @@ use super::ldap::Ldap;
 use super::ldif::Ldif;
 use super::list::List;
 use super::source::{Complete, Cookie, Sink, Source, SourceError};
+use super::sql::Sql;
 use crate::config::{self, DirectorySource};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,8 @@ pub fn source_of(directory: &config::Directory) -> Box<dyn Source> {
         DirectorySource::Csv(csv) => Box::new(Csv::new(csv, rules)),
         DirectorySource::Ldif(ldif) => Box::new(Ldif::new(ldif, rules)),
         DirectorySource::Ldap(ldap) => Box::new(Ldap::new(ldap, rules)),
-        DirectorySource::Sql(_) | DirectorySource::Graph(_) => Box::new(Unbuilt(source.kind())),
+        DirectorySource::Sql(sql) => Box::new(Sql::new(sql, rules)),
+        DirectorySource::Graph(_) => Box::new(Unbuilt(source.kind())),
     }
 }
 

@@ -70,7 +70,8 @@ pub(in crate::config) struct Directory {
     pub servers: Option<Placed<Vec<Placed<String>>>>,
     /// For `ldap`: whether TLS is begun on `ldap://` connections (`StartTLS`). The default is `true`.
     pub start_tls: Option<Placed<bool>>,
-    /// For `ldap`, `sql` and `graph`: a file with the certificates (PEM) of those who may vouch for the server, instead of the system's.
+    /// For `ldap`, `sql` and `graph`: a file with the certificates (PEM) of those who may vouch for the server, instead of the
+    /// system's; for `sql` besides them.
     pub ca: Option<Placed<String>>,
     /// For `ldap`: as whom to bind. Without it and without `certificate`, the bind is anonymous.
     pub bind_dn: Option<Placed<String>>,
@@ -95,12 +96,16 @@ pub(in crate::config) struct Directory {
     /// For `ldap` and `graph`: whether only changes are asked for where the server can tell them. The default is `true`.
     pub incremental: Option<Placed<bool>>,
 
-    /// For `sql`: the database, `postgres://user@host/database`, `mysql://user@host/database` or `sqlite:FILE`. The password is not
-    /// in it.
+    /// For `sql`: the database, `postgres://user@host/database`, `mysql://user@host/database` or `sqlite:FILE`, without the
+    /// password. `?socket=/run/postgresql` names a unix socket instead of the host. The server must show a certificate for the
+    /// host's name, unless it is on this machine or `?sslmode=` says otherwise: `verify-full`, `require`, `disable`.
     pub url: Option<Placed<String>>,
-    /// For `sql`: a query whose first column is an address; a second one may name what it is (`user`, `group`, ...).
+    /// For `sql`: a query that gives an address a row, in its column `address` or its first one; `@example.com` stands for every
+    /// address of the domain. A column `kind`, or the second of two, may name what it is (`user`, `group`, ...), a column
+    /// `internal_only` whether only internal clients may write to it. Both queries are asked in one read-only transaction.
     pub query: Option<Placed<String>>,
-    /// For `sql`: a query whose columns are a group's name and an address that is in it.
+    /// For `sql`: a query that gives a member a row: the group's name, and an address that is in it, also in columns `group` and
+    /// `member`.
     pub groups_query: Option<Placed<String>>,
 
     /// For `graph`: the tenant, by its id or a domain of it.
