@@ -4,8 +4,6 @@
 
 #[path = "feed/answers.rs"]
 mod answers;
-#[path = "feed/authority.rs"]
-mod authority;
 #[path = "common/mod.rs"]
 mod common;
 #[path = "feed/server.rs"]

@@ -6,7 +6,7 @@
 //! may have 107 bytes.
 
 use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -39,6 +39,11 @@ impl TestDir {
     /// A path in the directory.
     pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// Is the test process root? The directory is what it made.
+    pub(crate) fn is_roots(&self) -> bool {
+        fs::metadata(&self.path).expect("the directory is there").uid() == 0
     }
 
     /// Writes a file in the directory and returns its path.

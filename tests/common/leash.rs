@@ -3,13 +3,27 @@
 //!
 //! A leash is a small shell that holds a process id and waits for the end of its input. The input ends
 //! when the leash is dropped, and also when the test process dies without dropping anything, so that no
-//! server outlives its test.
+//! server outlives its test, not even one that is stopped (SIGSTOP), or whose children are.
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
 use super::wait::{SOON, wait_until};
+
+/// What the shell does: a stopped process sees the signal only when it goes on, and a parent waits for its children.
+const ENDING: &str = r#"
+read -r line
+exec 2>/dev/null
+kill -TERM "$1"
+for stat in /proc/[0-9]*/stat; do
+    read -r line <"$stat" || continue
+    pid=${line%% *} line=${line##*) }
+    parent=${line#* }
+    [ "${parent%% *}" != "$1" ] || kill -CONT "$pid"
+done
+kill -CONT "$1"
+"#;
 
 /// Ends the process with this id when it is dropped.
 pub(crate) struct Leash {
@@ -22,7 +36,7 @@ impl Leash {
     /// Takes the process on the leash.
     pub(crate) fn new(pid: u32) -> Self {
         let shell = Command::new("sh")
-            .args(["-c", "read -r line; kill -TERM \"$1\" 2>/dev/null", "leash", &pid.to_string()])
+            .args(["-c", ENDING, "leash", &pid.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .process_group(0)
@@ -55,9 +69,14 @@ impl Drop for Leash {
 
 /// Sends a signal, named as `kill` names it.
 pub(crate) fn signal(pid: u32, name: &str) {
-    let sent =
-        Command::new("sh").args(["-c", "kill -s \"$1\" \"$2\"", "kill", name, &pid.to_string()]).status();
-    assert!(sent.expect("sh starts").success(), "signal {name} to {pid}");
+    assert!(signalled(pid, name), "signal {name} to {pid}");
+}
+
+/// Sends a signal to a process that may have ended already; false if it has.
+pub(crate) fn signalled(pid: u32, name: &str) -> bool {
+    let mut command = Command::new("sh");
+    command.args(["-c", "kill -s \"$1\" \"$2\"", "kill", name, &pid.to_string()]).stderr(Stdio::null());
+    command.status().expect("sh starts").success()
 }
 
 /// Is there such a process, and is it more than a zombie that nobody has waited for?

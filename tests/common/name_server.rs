@@ -6,15 +6,14 @@
 //! count how often a name was asked. It can be killed, frozen, and started again with other zones at the same address.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use super::address::own_port;
 use super::dir::TestDir;
-use super::leash::{Leash, signal};
-use super::wait::{SOON, wait_for};
+use super::process::Process;
 
 /// One zone.
 #[derive(Clone, Debug)]
@@ -118,7 +117,7 @@ const MISSING: &str = "run tests/install.sh, which unpacks the package bind9 and
 pub(crate) struct NameServer {
     dir: TestDir,
     address: SocketAddr,
-    running: Option<(Child, Leash)>,
+    running: Option<Process>,
 }
 
 impl NameServer {
@@ -142,25 +141,19 @@ impl NameServer {
 
     /// Ends it at once; from then on its address refuses.
     pub(crate) fn kill(&mut self) {
-        if let Some((mut child, leash)) = self.running.take() {
-            child.kill().expect("named is killed");
-            child.wait().expect("named's status");
-            leash.release();
+        if let Some(named) = self.running.take() {
+            named.kill();
         }
     }
 
     /// Stops it where it stands: queries get no answer.
     pub(crate) fn freeze(&self) {
-        self.signal("STOP");
-        // Each of its threads runs on until it sees the signal.
-        wait_for("named to stand still", SOON, || {
-            self.states().iter().all(|&state| state == 'T').then_some(())
-        });
+        self.running.as_ref().expect("named runs").freeze();
     }
 
     /// Lets it go on.
     pub(crate) fn thaw(&self) {
-        self.signal("CONT");
+        self.running.as_ref().expect("named runs").thaw();
     }
 
     /// The file with the key that a signed zone is validated by.
@@ -187,49 +180,23 @@ impl NameServer {
         self.queries().iter().filter(|query| query.name == name && query.kind == kind).count()
     }
 
-    /// In which state each of its threads is (`proc(5)`).
-    fn states(&self) -> Vec<char> {
-        let (child, _) = self.running.as_ref().expect("named runs");
-        let threads = fs::read_dir(format!("/proc/{}/task", child.id())).expect("named's threads");
-        let state = |thread: std::io::Result<fs::DirEntry>| {
-            let stat = fs::read_to_string(thread.ok()?.path().join("stat")).ok()?;
-            stat.rsplit_once(") ")?.1.chars().next()
-        };
-        threads.filter_map(state).collect()
-    }
-
-    fn signal(&self, name: &str) {
-        let (child, _) = self.running.as_ref().expect("named runs");
-        signal(child.id(), name);
-    }
-
     fn launch(&mut self, zones: &[Zone]) {
         for zone in zones {
             zone.write(&self.dir);
         }
         let log = self.dir.join("named.log");
         self.dir.write("named.conf", &configuration(self.dir.path(), self.address, zones));
-        let output = File::create(&log).expect("the log opens");
         let mut command = Command::new(program());
-        command.args(["-g", "-n", "1", "-c"]).arg(self.dir.join("named.conf"));
-        command.current_dir(self.dir.path()).stdin(Stdio::null()).stderr(output);
-        let spawned = command.spawn();
-        let mut child = spawned.unwrap_or_else(|error| panic!("{}: {error}; {MISSING}", program().display()));
-        let leash = Leash::new(child.id());
-        wait_for(&format!("named on {}", self.address), SOON, || {
-            let said = fs::read_to_string(&log).unwrap_or_default();
-            if let Some(status) = child.try_wait().expect("named's status") {
-                panic!("named ended ({status}):\n{said}");
-            }
-            said.lines().any(|line| line.ends_with(" running")).then_some(())
-        });
+        command.args(["-g", "-n", "1", "-c"]).arg(self.dir.join("named.conf")).current_dir(self.dir.path());
+        let mut named = Process::start("named", command, &log, MISSING);
+        named.wait_until_said(|said| said.lines().any(|line| line.ends_with(" running")));
         let said = fs::read_to_string(&log).unwrap_or_default();
         assert!(TcpStream::connect(self.address).is_ok(), "named does not listen:\n{said}");
         for zone in zones.iter().filter(|zone| !matches!(zone.kind, Kind::Broken)) {
             let loaded = format!("zone {}/IN: loaded", zone.name);
             assert!(said.contains(&loaded), "zone {} was not loaded:\n{said}", zone.name);
         }
-        self.running = Some((child, leash));
+        self.running = Some(named);
     }
 }
 

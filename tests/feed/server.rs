@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! A server that speaks TLS and as much HTTP/1.1 as a feed needs, and does to its clients what it is told.
 
-use crate::authority::{Authority, Certificate};
 use crate::common::address::own_address;
+use crate::common::authority::{Authority, Certificate};
 use postern::config::{Feed, FeedFormat};
 use postern::dns::{Dns, DnsError, Records};
 use postern::gateways::{Fetched, Limits, Reader, SourceError, Validators};

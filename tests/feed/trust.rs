@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! Who is believed: certificates that are right and wrong, and pinned keys.
 
-use crate::authority::Authority;
+use crate::common::authority::Authority;
 use crate::server::{Act, HOST, Server};
 use postern::config::{Feed, FeedFormat};
 use postern::gateways::{SourceError, Validators};
