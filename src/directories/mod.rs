@@ -5,12 +5,14 @@
 //! because `#` may be part of one. A malformed line refuses the whole file. Nothing is kept fresh by itself yet: a
 //! reload reads everything again.
 
+mod graph;
 mod list;
 mod proxy_address;
 mod record;
 mod source;
 mod system_mailbox;
 
+pub use graph::Graph;
 pub use record::Record;
 pub use source::{Complete, Cookie, Extent, Sink, SinkError, Source, SourceError};
 
