@@ -4,5 +4,15 @@
 
 #[path = "common/mod.rs"]
 mod common;
+#[path = "directory/graph.rs"]
+mod graph;
+#[path = "directory/graph_faults.rs"]
+mod graph_faults;
+#[path = "directory/graph_peer.rs"]
+mod graph_peer;
+#[path = "directory/graph_sink.rs"]
+mod graph_sink;
+#[path = "directory/graph_tenant.rs"]
+mod graph_tenant;
 #[path = "directory/servers.rs"]
 mod servers;
