@@ -252,26 +252,6 @@ async fn a_busy_server_is_waited_for() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_server_that_stays_busy_is_left_alone() {
-    // Time stands still but for those who wait, so that nothing here is waited for.
-    for (answer, want, tries) in [
-        ("429 Too Many Requests\r\nRetry-After: 30", "asks to be left alone for 30 s", 11),
-        ("429 Too Many Requests", "asks to be left alone for 8 s", 5),
-        ("500 Internal Server Error", "answers 500 Internal Server Error", 5),
-        ("503 Service Unavailable", "answers 503 Service Unavailable", 5),
-        ("429 Too Many Requests\r\nRetry-After: 0", "asks to be left alone for 1 s", 21),
-    ] {
-        let peer = company().await;
-        peer.plan("users/delta", 1, usize::MAX, Fault::Answer(answer, String::new()));
-        let rules = SyncRules { timeout: Duration::from_secs(3600), ..rules() };
-        let error = Synced::with(&config(&peer), &rules).fails().await;
-        assert!(error.contains(want), "{answer}: {error}");
-        let asked = peer.requests().iter().filter(|request| request.contains("users/delta")).count();
-        assert_eq!(asked, tries, "{answer}");
-    }
-}
-
 #[tokio::test]
 async fn tokens_end() {
     let peer = company().await;

@@ -12,6 +12,7 @@ mod assertion;
 mod client;
 mod groups;
 mod object;
+mod patience;
 mod question;
 mod recipients;
 mod token;

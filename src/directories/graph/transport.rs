@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! Requests to Graph and to the login server, each under a deadline, with answers up to a size, and patience.
 //!
-//! A server that is busy or down for the moment (429, 408, 500, 502, 503, 504) is waited for: as long as `Retry-After` says,
-//! else 1, 2, 4 and 8 s; at most [`LONGEST_WAIT`] at one time and [`LONGEST_WAITING`] in one sync. A connection that breaks is
-//! made once more. Redirects are not followed, so that a token is said to nobody else; nothing is compressed.
+//! A server that is busy or down for the moment is waited for; a connection that breaks is made once more. Redirects are not
+//! followed, so that a token is said to nobody else; nothing is compressed. A proxy is taken from the environment
+//! (`HTTPS_PROXY`, `NO_PROXY`).
 
 use super::super::source::SourceError;
-use super::answer::{Answer, Busy};
+use super::answer::Answer;
+use super::patience::Patience;
 use crate::config;
 use crate::https::{self, AuthorityError, BodyError};
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName};
@@ -21,20 +22,13 @@ use std::time::{Duration, SystemTime};
 const LARGEST: usize = 32 * 1024 * 1024;
 /// How long connecting may take, TLS and all, if an answer may take longer.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long is waited at one time. Who asks for more is left alone until the sync after.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// How long is waited in one sync, all together.
-const LONGEST_WAITING: Duration = Duration::from_secs(300);
-/// How often one request is repeated where the server says when to come again, and where it does not.
-const TOLD_TRIES: u32 = 20;
-const UNTOLD_TRIES: u32 = 4;
 /// How much of what an application may ask is used up, from 0.8 on (learn.microsoft.com/graph/throttling).
 const USED_UP: HeaderName = HeaderName::from_static("x-ms-throttle-limit-percentage");
 
 /// The way to a tenant, for one sync.
 pub(super) struct Transport {
     http: Client,
-    waited: Duration,
+    patience: Patience,
     /// The most that Graph said is used up, as it said it.
     used_up: f64,
 }
@@ -61,7 +55,7 @@ impl Transport {
             .user_agent(https::USER_AGENT)
             .build()
             .map_err(|error| wrong(&error))?;
-        Ok(Self { http, waited: Duration::ZERO, used_up: 0.0 })
+        Ok(Self { http, patience: Patience::default(), used_up: 0.0 })
     }
 
     /// A request for JSON.
@@ -88,7 +82,10 @@ impl Transport {
             };
             match Answer::read(&host, status, &headers, body)? {
                 Ok(answer) => return Ok(answer),
-                Err(busy) => self.wait(&busy, https::retry_after(&headers, SystemTime::now()), tries).await?,
+                Err(busy) => {
+                    let told = https::retry_after(&headers, SystemTime::now());
+                    tokio::time::sleep(self.patience.wait(&busy, told, tries)?).await;
+                }
             }
             tries += 1;
         }
@@ -112,23 +109,6 @@ impl Transport {
         Ok((status, headers, body))
     }
 
-    /// Waits, if that is worth it.
-    async fn wait(&mut self, busy: &Busy, told: Option<Duration>, tries: u32) -> Result<(), SourceError> {
-        let most = if told.is_some() { TOLD_TRIES } else { UNTOLD_TRIES };
-        // Who says "at once" while being busy is not asked without a pause either.
-        let wait = told.unwrap_or_else(|| Duration::from_secs(1 << tries.min(3))).max(Duration::from_secs(1));
-        if tries < most && wait <= LONGEST_WAIT && self.waited + wait <= LONGEST_WAITING {
-            self.waited += wait;
-            tokio::time::sleep(wait).await;
-            return Ok(());
-        }
-        Err(if busy.throttles || told.is_some() {
-            SourceError::Later(wait)
-        } else {
-            SourceError::Unreachable(busy.why.clone())
-        })
-    }
-
     /// What an administrator should know of it.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
@@ -136,8 +116,9 @@ impl Transport {
             let percent = self.used_up * 100.0;
             notes.push(format!("Graph says that {percent:.0} % of what the application may ask is used up"));
         }
-        if !self.waited.is_zero() {
-            notes.push(format!("Graph had us wait for {} s", self.waited.as_secs()));
+        let waited = self.patience.waited.as_secs();
+        if waited > 0 {
+            notes.push(format!("Graph had us wait for {waited} s"));
         }
         notes
     }
