@@ -37,14 +37,14 @@ struct Held {
 pub(super) struct Groups<'a> {
     asked: &'a Asked,
     whole: bool,
-    groups: HashMap<Id, Held>,
+    by_id: HashMap<Id, Held>,
     held: usize,
     most: usize,
 }
 
 impl<'a> Groups<'a> {
     pub(super) fn new(asked: &'a Asked, whole: bool) -> Self {
-        Self { asked, whole, groups: HashMap::new(), held: 0, most: MOST_HELD }
+        Self { asked, whole, by_id: HashMap::new(), held: 0, most: MOST_HELD }
     }
 
     fn names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
@@ -54,7 +54,7 @@ impl<'a> Groups<'a> {
     /// Takes what a page says of a group.
     pub(super) fn take(&mut self, object: &Object) -> Result<(), SourceError> {
         let asked = self.asked;
-        let group = self.groups.entry(object.id).or_default();
+        let group = self.by_id.entry(object.id).or_default();
         group.gone = object.removed.is_some();
         let mut newer = object.properties.clone();
         newer.keep(|name| OWN.contains(&name) || asked.addresses.iter().any(|known| **known == *name));
@@ -80,7 +80,7 @@ impl<'a> Groups<'a> {
             group.partly = true;
         }
         self.held += group.added.len() + group.removed.len();
-        let too_many = self.groups.len() > MOST_ASKED || self.held > self.most;
+        let too_many = self.by_id.len() > MOST_ASKED || self.held > self.most;
         if !self.whole && too_many { Err(SourceError::Resync) } else { Ok(()) }
     }
 
@@ -90,8 +90,8 @@ impl<'a> Groups<'a> {
         client: &mut Client<'_>,
         sink: &mut dyn Sink,
     ) -> Result<bool, SourceError> {
-        let told = !self.groups.is_empty();
-        for (id, group) in std::mem::take(&mut self.groups) {
+        let told = !self.by_id.is_empty();
+        for (id, group) in std::mem::take(&mut self.by_id) {
             match self.ask(id, group, client).await? {
                 Some((properties, members)) => self.record(id, &properties, members, sink)?,
                 None if self.whole => {}
@@ -153,5 +153,61 @@ impl<'a> Groups<'a> {
             members,
             ..Record::default()
         })?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directories::graph::question::{Question, Resource};
+    use serde_json::json;
+
+    fn id(number: u32) -> String {
+        format!("00000000-0000-4000-8000-{number:012}")
+    }
+
+    /// What is held of a group, given what pages said of its members: `+` came, `-` went.
+    fn held(whole: bool, most: usize, pages: &[&[(char, u32)]]) -> Result<String, SourceError> {
+        let question = Question::test();
+        let asked = question.resources().iter().find(|asked| asked.kind == Resource::Groups).unwrap();
+        let mut groups = Groups { most, ..Groups::new(asked, whole) };
+        for page in pages {
+            let members: Vec<_> = page
+                .iter()
+                .map(|(sign, number)| match sign {
+                    '+' => json!({ "id": id(*number) }),
+                    _ => json!({ "id": id(*number), "@removed": { "reason": "deleted" } }),
+                })
+                .collect();
+            let page = json!({ "id": id(100), "displayName": "G", "members@delta": members });
+            groups.take(&serde_json::from_value(page).unwrap())?;
+        }
+        let group = groups.by_id.values().next().unwrap();
+        let numbers = |ids: &HashSet<Id>| {
+            let mut found: Vec<String> =
+                ids.iter().map(|id| id.text()[24..].trim_start_matches('0').into()).collect();
+            found.sort();
+            found.join(" ")
+        };
+        assert_eq!(groups.held, group.added.len() + group.removed.len(), "{pages:?}");
+        let partly = if group.partly { ", ask" } else { "" };
+        Ok(format!("+{} -{}{partly}", numbers(&group.added), numbers(&group.removed)))
+    }
+
+    #[test]
+    fn members_come_in_parts() {
+        for (whole, most, pages, want) in [
+            (true, 9, &[&[('+', 1), ('+', 2)][..], &[('+', 3)]][..], "+1 2 3 -"),
+            (true, 9, &[&[('+', 1), ('-', 2)], &[('+', 2), ('-', 1)]], "+2 -"),
+            (true, 9, &[&[('-', 1)], &[]], "+ -"),
+            (false, 9, &[&[('+', 1)], &[('-', 2), ('-', 1)]], "+ -1 2, ask"),
+            (false, 9, &[&[('-', 1)], &[('+', 1)]], "+1 -, ask"),
+            // More than is held: they are asked for.
+            (true, 2, &[&[('+', 1), ('+', 2)], &[('+', 3)]], "+ -, ask"),
+            (true, 2, &[&[('+', 1), ('+', 2), ('+', 3)], &[('+', 4)], &[('-', 1)]], "+4 -1, ask"),
+        ] {
+            assert_eq!(held(whole, most, pages).unwrap(), want, "{whole} {most} {pages:?}");
+        }
+        assert!(matches!(held(false, 1, &[&[('+', 1), ('-', 2)]]), Err(SourceError::Resync)));
     }
 }

@@ -5,6 +5,8 @@
 use super::super::source::{Cookie, SourceError};
 use crate::config;
 use crate::mail::RecipientKind;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -138,7 +140,7 @@ impl Question {
         for resource in &resources {
             hash.update(format!("{}\n", resource.first()?));
         }
-        let mark = hash.finalize().iter().map(|octet| format!("{octet:02x}")).collect();
+        let mark = URL_SAFE_NO_PAD.encode(hash.finalize());
         Ok(Self { resources, mark, incremental: *incremental })
     }
 
@@ -166,5 +168,21 @@ impl Question {
         let links = links.iter().map(Url::to_string).collect();
         let text = serde_json::to_string(&Kept { question: self.mark.clone(), links });
         text.map(|text| Cookie(text.into())).map_err(|error| SourceError::Wrong(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+impl Question {
+    /// What is asked of a tenant where nothing is set otherwise.
+    pub(super) fn test() -> Self {
+        let base = "https://graph.example/v1.0".to_owned();
+        let addresses = OF_ALL.map(Box::from).to_vec();
+        let resources = [Resource::Users, Resource::Groups, Resource::Contacts].map(|kind| Asked {
+            kind,
+            included: true,
+            addresses: addresses.clone(),
+            base: base.clone(),
+        });
+        Self { resources: resources.into(), mark: String::new(), incremental: true }
     }
 }
