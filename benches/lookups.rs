@@ -5,15 +5,16 @@
 //! are drawn all over the set, because a set that is always asked for the same entry answers from the cache.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)] // A benchmark that fails here says so.
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use postern::gate::Hidden;
 use postern::mail::{
     Client, Domain, DomainPattern, DomainTable, HeaderFacts, Mailbox, MailboxSet, MailboxSetBuilder, Network,
     NetworkSet, Recipient, ReversePath, Session,
 };
 use postern::policy::{
-    self, Answers, Directory, DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, Policy, Replies,
-    Reputation, Source, Unlisted, Verdicts,
+    self, Answers, Directories, Directory, DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, Policy,
+    Replies, Reputation, Source, Unlisted, Verdicts,
 };
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -86,34 +87,42 @@ fn lookup_networks(c: &mut Criterion) {
 }
 
 fn lookup_recipients(c: &mut Criterion) {
-    let count = 1_000_000;
-    let set = mailboxes(count);
     let mut group = c.benchmark_group("recipient");
-    for (name, from) in [("hit", 0), ("miss", count)] {
-        let asked: Vec<(String, Domain)> = (0..65_536)
-            .map(|n| {
-                let mailbox = Mailbox::parse_strict(&address(from + scrambled(n) % count)).unwrap();
-                (mailbox.folded_local().unwrap(), mailbox.domain().unwrap().clone())
-            })
-            .collect();
-        let mut turn = asked.iter().cycle();
-        group.bench_function(format!("{count}/{name}"), |b| {
-            b.iter_batched(
-                || turn.next().unwrap(),
-                |(local, domain)| set.contains(black_box(local), black_box(domain)),
-                BatchSize::SmallInput,
-            );
-        });
+    for count in [1_000_000, 10_000_000] {
+        let set = mailboxes(count);
+        for (name, from) in [("hit", 0), ("miss", count)] {
+            let asked: Vec<(String, Domain)> = (0..65_536)
+                .map(|n| {
+                    let mailbox = Mailbox::parse_strict(&address(from + scrambled(n) % count)).unwrap();
+                    (mailbox.folded_local().unwrap(), mailbox.domain().unwrap().clone())
+                })
+                .collect();
+            let mut turn = asked.iter().cycle();
+            group.bench_function(format!("{count}/{name}"), |b| {
+                b.iter_batched(
+                    || turn.next().unwrap(),
+                    |(local, domain)| set.contains(black_box(local), black_box(domain)),
+                    BatchSize::SmallInput,
+                );
+            });
+        }
     }
     group.finish();
 }
 
 fn decide(c: &mut Criterion) {
-    let count = 1_000_000;
+    for (name, count) in [("decide", 1_000_000), ("decide of 10 million", 10_000_000)] {
+        decide_of(c.benchmark_group(name), count);
+    }
+}
+
+/// Decisions where so many recipients exist.
+fn decide_of(mut group: BenchmarkGroup<'_, WallTime>, count: u64) {
     let (set, asked) = networks(1_000);
     let mut gateways = Gateways::default();
     let gateway = gateways.add(Gateway::by_networks("filter", set));
-    let directory = Arc::new(Directory { name: "staff".into(), mailboxes: mailboxes(count) });
+    let mut directories = Directories::default();
+    let directory = directories.add(Directory::loaded("staff", mailboxes(count).into()));
     let mut table = DomainTable::default();
     for number in 0..100 {
         let pattern = DomainPattern::parse(&format!("dept{number}.example.com")).unwrap();
@@ -121,7 +130,7 @@ fn decide(c: &mut Criterion) {
             pattern: pattern.clone(),
             mode: Mode::Enforce,
             source: Source::Gateways(vec![gateway]),
-            directories: vec![Arc::clone(&directory)],
+            directories: vec![directory],
             subaddress: "+".into(),
             verdicts: Verdicts::default(),
             replies: Replies::default(),
@@ -129,8 +138,15 @@ fn decide(c: &mut Criterion) {
         table.insert(pattern, Arc::new(domain));
     }
     let loops = LoopRule { id: "mx.example.com".into(), max_passes: 3, max_received: 50 };
-    let policy =
-        Policy::new(Internal::default(), Unlisted::default(), table, gateways, loops, Reputation::default());
+    let policy = Policy::new(
+        Internal::default(),
+        Unlisted::default(),
+        table,
+        gateways,
+        directories,
+        loops,
+        Reputation::default(),
+    );
     let session = |address: IpAddr| Session {
         client: Client { address: Some(address), ..Client::default() },
         ..Session::default()
@@ -141,7 +157,6 @@ fn decide(c: &mut Criterion) {
             Recipient::new(format!("<{address}>").as_bytes(), Some(address.as_bytes()), None)
         })
         .collect();
-    let mut group = c.benchmark_group("decide");
     let deliverers: Vec<Session> = asked.into_iter().map(session).collect();
     let strangers = vec![session("240.0.0.1".parse().unwrap())];
     for (name, sessions) in [("accepted", &deliverers), ("refused", &strangers)] {

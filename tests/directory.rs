@@ -4,6 +4,8 @@
 
 #[path = "common/mod.rs"]
 mod common;
+#[path = "directory/contract.rs"]
+mod contract;
 #[path = "directory/graph.rs"]
 mod graph;
 #[path = "directory/graph_faults.rs"]

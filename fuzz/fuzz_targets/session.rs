@@ -10,7 +10,7 @@ use postern::gate::Gate;
 use postern::listen::{Drain, Peer};
 use postern::mail::{CertificatePattern, DomainPattern, DomainTable, Network, Secret};
 use postern::policy::{
-    DomainPolicy, Gateway, Gateways, HeaderFactor, Internal, LoopRule, Mode, Policy, Replies, Reputation, Require,
+    Directories, DomainPolicy, Gateway, Gateways, HeaderFactor, Internal, LoopRule, Mode, Policy, Replies, Reputation, Require,
     ReverseRule, Source, Unlisted, Verdict, Verdicts,
 };
 use std::sync::{Arc, LazyLock};
@@ -47,7 +47,7 @@ static GATE: LazyLock<Arc<Gate>> = LazyLock::new(|| {
     }
     let loops = LoopRule { id: "mx.example".into(), max_passes: 2, max_received: 3 };
     let reputation = Reputation { threshold: 1, reverse: ReverseRule::Confirmed };
-    Arc::new(Gate::new(Policy::new(Internal::default(), Unlisted::default(), table, gateways, loops, reputation)))
+    Arc::new(Gate::new(Policy::new(Internal::default(), Unlisted::default(), table, gateways, Directories::default(), loops, reputation)))
 });
 
 /// The first octet chooses: raw octets, or packets cut out of them (a letter, a length octet, the content).

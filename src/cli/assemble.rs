@@ -6,7 +6,7 @@ use crate::config::{self, Config, Problem, Problems, ReadError, is_loop_id};
 use crate::directories::{self, Loaded};
 use crate::gateways::{Archive, Plan, Snapshots, label};
 use crate::mail::DomainTable;
-use crate::policy::{DomainPolicy, GatewayId, Gateways, LoopRule, Policy, Source};
+use crate::policy::{Directories, DirectoryId, DomainPolicy, GatewayId, Gateways, LoopRule, Policy, Source};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -82,9 +82,14 @@ fn policy(config: &Config, gateways: Gateways, problems: &mut Problems) -> Polic
     } = config;
     let places: HashMap<Arc<str>, GatewayId> =
         gateways.places().map(|(id, gateway)| (Arc::clone(&gateway.name), id)).collect();
-    let directories: HashMap<Arc<str>, Loaded> = directories
+    let mut placed = Directories::default();
+    let directories: HashMap<Arc<str>, (DirectoryId, Loaded)> = directories
         .iter()
-        .map(|directory| (Arc::clone(&directory.name), directories::load(directory, problems)))
+        .map(|directory| {
+            let loaded = directories::load(directory, problems);
+            let id = placed.add(Arc::clone(&loaded.directory));
+            (Arc::clone(&directory.name), (id, loaded))
+        })
         .collect();
     let mut table = DomainTable::default();
     for domain in domains {
@@ -98,8 +103,9 @@ fn policy(config: &Config, gateways: Gateways, problems: &mut Problems) -> Polic
             replies,
             place,
         } = domain;
-        let own: Vec<&Loaded> = names.iter().filter_map(|name| directories.get(name)).collect();
-        if !own.is_empty() && !own.iter().any(|loaded| loaded.may_cover(pattern)) {
+        let own: Vec<&(DirectoryId, Loaded)> =
+            names.iter().filter_map(|name| directories.get(name)).collect();
+        if !own.is_empty() && !own.iter().any(|(_, loaded)| loaded.may_cover(pattern)) {
             let what =
                 format!("no directory of `{pattern}` has an address in it: every recipient would be unknown");
             let help = "name a directory with addresses of this domain, or leave `directories` out";
@@ -115,7 +121,7 @@ fn policy(config: &Config, gateways: Gateways, problems: &mut Problems) -> Polic
             pattern: pattern.clone(),
             mode: *mode,
             source,
-            directories: own.iter().map(|loaded| Arc::clone(&loaded.directory)).collect(),
+            directories: own.iter().map(|(id, _)| *id).collect(),
             subaddress: subaddress.clone(),
             verdicts: *verdicts,
             replies: replies.clone(),
@@ -123,7 +129,7 @@ fn policy(config: &Config, gateways: Gateways, problems: &mut Problems) -> Polic
         table.insert(pattern.clone(), Arc::new(domain));
     }
     let loops = loop_rule(loops, problems);
-    Policy::new(internal.clone(), unlisted.clone(), table, gateways, loops, reputation.rule())
+    Policy::new(internal.clone(), unlisted.clone(), table, gateways, placed, loops, reputation.rule())
 }
 
 fn loop_rule(loops: &config::Loops, problems: &mut Problems) -> LoopRule {
@@ -204,11 +210,9 @@ mod tests {
         let below = domain(&policy, "a.sales.example.net");
         assert_eq!(below.pattern, DomainPattern::parse("*.example.net").unwrap());
         assert!(matches!(below.source, Source::Any));
-        assert!(
-            Arc::ptr_eq(&below.directories[0], &net.directories[0]),
-            "one directory in memory for all its domains"
-        );
-        let sales = &net.directories[0].mailboxes;
+        assert_eq!(below.directories, net.directories, "one directory in memory for all its domains");
+        let sales = policy.directories().find(net.directories[0]).unwrap();
+        let sales = &sales.recipients.as_ref().unwrap().mailboxes;
         assert!(sales.contains("dave jones", &Domain::parse("example.net").unwrap()));
         assert!(sales.contains_whole(&Domain::parse("sales.example.net").unwrap()));
     }

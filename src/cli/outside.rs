@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::dns::{Resolver, ResolverError};
 use crate::gate::{Gate, Judge as _, Nobody, Outside};
 use crate::gateways::{Archive, Asker, Keeper, Order, Plan, Snapshots, Stock};
-use crate::policy::Policy;
+use crate::policy::{Gateways, Policy};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -147,7 +147,9 @@ impl Work {
         let archive = Some(Archive::new(&config.state_dir));
         let stock = Stock::new(plan, snapshots, archive, Arc::new(SystemTime::now));
         let in_force = Arc::clone(gate);
-        let publish = move |gateways| in_force.replace(in_force.policy().with_gateways(gateways));
+        let publish = move |gateways: Gateways| {
+            in_force.renew(|policy| policy.with_gateways(gateways.clone()));
+        };
         let keeper = Keeper::start(stock, Asker::new(Arc::new(for_gateways)), publish)
             .inspect_err(|error| tracing::warn!(%error, "cannot keep gateways fresh; they stay as they are"));
         Self::Asking { roof, zones, keeper: keeper.ok() }

@@ -5,19 +5,31 @@
 //! because `#` may be part of one. A malformed line refuses the whole file. Nothing is kept fresh by itself yet: a
 //! reload reads everything again.
 
+mod build;
 mod graph;
 mod list;
 mod proxy_address;
 mod record;
+mod shelf;
+mod snapshot;
 mod source;
+mod sources;
+mod sync;
 mod system_mailbox;
 
 pub use graph::Graph;
 pub use record::Record;
+pub use shelf::Loaded as LoadedSnapshot;
+pub use shelf::{Diff, Grace, InForce, Kept, Listed, Pending, Shelf, ShelfError, State, Which};
+pub use snapshot::{
+    Collision, Counts, Found, Group, GroupCounts, Invalid, Leaving, Meta, Snapshot, SnapshotError, View, Wide,
+};
 pub use source::{Complete, Cookie, Extent, Sink, SinkError, Source, SourceError};
+pub use sources::source_of;
+pub use sync::{Applied, Clock, Outcome, Progress, Step, SyncError, Synced, Syncing};
 
 use crate::config::{self, DirectorySource, Problems};
-use crate::mail::{Domain, DomainPattern, MailboxSetBuilder};
+use crate::mail::{Domain, DomainPattern};
 use crate::policy;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -47,13 +59,17 @@ impl Loaded {
 /// Reads the recipients of a directory and says what is wrong with them.
 pub fn load(directory: &config::Directory, problems: &mut Problems) -> Loaded {
     let config::Directory { name, source, rules: _, place: _ } = directory;
-    let (mailboxes, domains) = match source {
+    let (recipients, domains) = match source {
         DirectorySource::List(file) => list::read(file, problems),
         DirectorySource::Csv(_)
         | DirectorySource::Ldif(_)
         | DirectorySource::Ldap(_)
         | DirectorySource::Sql(_)
-        | DirectorySource::Graph(_) => (MailboxSetBuilder::new().build(), None),
+        | DirectorySource::Graph(_) => {
+            let directory = policy::Directory { name: Arc::clone(name), recipients: None, overdue: false };
+            return Loaded { directory: Arc::new(directory), domains: None };
+        }
     };
-    Loaded { directory: Arc::new(policy::Directory { name: Arc::clone(name), mailboxes }), domains }
+    let directory = policy::Directory::loaded(Arc::clone(name), recipients.into());
+    Loaded { directory: Arc::new(directory), domains }
 }

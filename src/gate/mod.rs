@@ -2,7 +2,7 @@
 //! The gate: holds the policy now in force, decides, records each verdict as one event, and counts.
 //!
 //! It knows no protocol. A door brings the facts of its session, and carries out the [`Ruling`] it is given. A
-//! session keeps the policy that it began with; [`Gate::replace`] is seen by sessions that begin later.
+//! session keeps the policy that it began with; [`Gate::replace`] or [`Gate::renew`] is seen by sessions that begin later.
 
 mod counters;
 mod hidden;
@@ -112,6 +112,12 @@ impl Gate {
     /// Puts another policy in force for sessions that begin from now on.
     pub fn replace(&self, policy: Policy) {
         self.policy.store(Arc::new(policy));
+    }
+
+    /// Puts a policy in force that is made from the one that is: whoever keeps one part of it fresh changes that part, and
+    /// takes back nothing of what another has changed meanwhile. `change` may be called more than once.
+    pub fn renew(&self, change: impl Fn(&Policy) -> Policy) {
+        self.policy.rcu(|policy| change(policy));
     }
 
     /// Puts questions to another outside from now on.

@@ -5,8 +5,8 @@ use super::hidden::tests::Log;
 use super::*;
 use crate::mail::{Client, DomainPattern, DomainTable, NetworkSet, ReversePath};
 use crate::policy::{
-    DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, Replies, Reputation, ReverseRule, Source,
-    Unlisted, Verdicts,
+    Directories, Directory, DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, Replies, Reputation,
+    ReverseRule, Source, Unlisted, Verdicts,
 };
 
 const BRIDGE: &str = "172.17.0.1";
@@ -40,7 +40,15 @@ fn gate(accept_private: bool, reputation: Reputation) -> Gate {
     }
     let internal = Internal { networks: networks(&[INTERNAL]), authenticated: true };
     let loops = LoopRule { id: "mx.example".into(), max_passes: 3, max_received: 50 };
-    Gate::new(Policy::new(internal, Unlisted::default(), table, gateways, loops, reputation))
+    Gate::new(Policy::new(
+        internal,
+        Unlisted::default(),
+        table,
+        gateways,
+        Directories::default(),
+        loops,
+        reputation,
+    ))
 }
 
 /// A message to ann@a.example and another recipient, as a door brings it; and what the first is answered.
@@ -125,4 +133,33 @@ async fn what_is_meant_at_a_gateway_is_noticed_for_reputation() {
     let gate = gate(true, Reputation { threshold: 1, reverse: ReverseRule::Off });
     assert_eq!(messages(&gate, (BRIDGE, None), 50, unrelated).await, [ACCEPTED; 50]);
     assert_eq!(gate.hidden(), [BRIDGE.parse::<IpAddr>().unwrap()]);
+}
+
+/// Two that keep different parts of the policy fresh at the same time take nothing back of each other.
+#[test]
+fn what_is_renewed_by_two_is_renewed() {
+    let gate = gate(false, OFF);
+    let seg = || Gateway::by_networks("seg", networks(&[BESIDE]));
+    let rounds = 500;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..rounds {
+                gate.renew(|policy| {
+                    let more = policy.gateways().iter().cloned().chain([Arc::new(seg())]);
+                    policy.with_gateways(more.collect())
+                });
+            }
+        });
+        scope.spawn(|| {
+            for _ in 0..rounds {
+                gate.renew(|policy| {
+                    let staff = Directory { name: "staff".into(), recipients: None, overdue: false };
+                    let more = policy.directories().iter().cloned().chain([Arc::new(staff)]);
+                    policy.with_directories(more.collect())
+                });
+            }
+        });
+    });
+    let policy = gate.policy();
+    assert_eq!((policy.gateways().iter().count(), policy.directories().iter().count()), (rounds + 1, rounds));
 }

@@ -3,11 +3,12 @@
 //!
 //! The domain is what follows the last `@`. Quotes are taken off the local part, so that `"ann"@a.example` and
 //! `ann@a.example` are one mailbox; a local part that is no valid one is opaque: it belongs to its domain, but no
-//! directory entry is ever equal to it. Comparison folds case in the whole address; the written form is kept for
-//! replies and logs.
+//! directory entry is ever equal to it. Comparison folds case and composes characters in the whole address; the
+//! written form is kept for replies and logs.
 
 use super::{Domain, DomainError, Host};
 use std::fmt;
+use unicode_normalization::UnicodeNormalization;
 
 /// Why a text is no mailbox.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -101,9 +102,17 @@ impl Mailbox {
     }
 }
 
-/// Lower case, in full: RFC 5321 lets a site's local parts differ by case, no directory in use does.
+/// The form that local parts are compared in. Lower case, in full: RFC 5321 lets a site's local parts differ by case, no
+/// directory in use does. Composed (NFC, RFC 6532 3.1): `ü` is one character or two, as the system at hand writes it. Not
+/// NFKC, which would make one of characters that only look alike.
 pub(super) fn fold(local: &str) -> String {
-    if local.is_ascii() { local.to_ascii_lowercase() } else { local.to_lowercase() }
+    if local.is_ascii() {
+        return local.to_ascii_lowercase();
+    }
+    // A sigma at the end of a word has a form of its own, and what is behind it must not matter: `ΝΙΚΟΣ+x` is for `νικοσ`.
+    let lower = local.nfc().flat_map(char::to_lowercase).map(|c| if c == 'ς' { 'σ' } else { c });
+    // Lower-case letters may compose where upper-case ones do not.
+    lower.nfc().collect()
 }
 
 /// The octets within one pair of angle brackets, or all of them when there is no bracket at all.
@@ -198,6 +207,34 @@ mod tests {
             assert_eq!(Mailbox::parse(written.as_bytes()).unwrap().local(), &want, "{written}");
         }
         assert_eq!(Mailbox::parse(b"gr\xfcn@a.example").unwrap().local(), &LocalPart::Opaque);
+    }
+
+    #[test]
+    fn spellings_of_one_local_part_fold_alike() {
+        for (spellings, want) in [
+            (&["Ann", "ANN", "ann"][..], "ann"),
+            // RFC 6532 3.1: composed or not.
+            (&["Grün", "gru\u{308}n", "GRU\u{308}N"], "grün"),
+            (&["\u{1e9b}\u{323}", "\u{17f}\u{323}\u{307}"], "\u{1e9b}\u{323}"),
+            // A final sigma is a sigma, wherever it stands.
+            (&["ΝΙΚΟΣ", "νικος", "νικοσ"], "νικοσ"),
+            (&["ΝΙΚΟΣ+ΝΕΑ", "νικος+νεα"], "νικοσ+νεα"),
+            // Compatibility characters are other characters.
+            (&["ﬁn"], "ﬁn"),
+            (&["ａnn"], "ａnn"),
+        ] {
+            for spelling in spellings {
+                assert_eq!(fold(spelling), want, "{spelling:?}");
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_folded_stays(local in proptest::prelude::any::<String>()) {
+            let folded = fold(&local);
+            proptest::prop_assert_eq!(fold(&folded), folded);
+        }
     }
 
     #[test]

@@ -8,10 +8,10 @@
 use super::rules::Standing;
 use super::source::Checked;
 use super::{
-    Answer, Answers, Check, Decision, Directory, DomainPolicy, Entry, Finding, Mode, Policy, Questions,
-    Reason, Rule, Verdict, reputation, source,
+    Answer, Answers, Check, Decision, DomainPolicy, Finding, Mode, Policy, Questions, Reason, Rule, Verdict,
+    existence, reputation, source,
 };
-use crate::mail::{Domain, HeaderFacts, Mailbox, Recipient, Session};
+use crate::mail::{HeaderFacts, Recipient, Session};
 use std::sync::Arc;
 
 /// Decides about one recipient by what is known at RCPT and what was answered to [`questions`].
@@ -36,7 +36,7 @@ pub fn recipient(policy: &Policy, session: &Session, recipient: &Recipient, answ
             let mut findings = Vec::with_capacity(2);
             findings.push(finding);
             if goes_on {
-                findings.push(check_recipient(own, mailbox, domain));
+                findings.push(existence::check(policy, own, mailbox, domain));
                 if let Some(stranger) = stranger {
                     reputation::check(policy, own, stranger, answers, &mut findings);
                 }
@@ -158,46 +158,6 @@ fn conclude(policy: &Policy, standing: &Standing<'_>, findings: Vec<Finding>) ->
             Decision::weigh(findings, None, policy.strictest_mode(), &policy.unlisted().replies)
         }
     }
-}
-
-fn check_recipient(policy: &DomainPolicy, mailbox: &Mailbox, domain: &Domain) -> Finding {
-    if policy.directories.is_empty() {
-        return passing(Check::Recipient, Rule::NoDirectories);
-    }
-    match known_by(policy, mailbox, domain) {
-        Some(rule) => passing(Check::Recipient, rule),
-        None => failing(
-            Check::Recipient,
-            Rule::InNoDirectory,
-            Reason::RecipientUnknown,
-            policy.verdicts.recipient,
-        ),
-    }
-}
-
-fn known_by(policy: &DomainPolicy, mailbox: &Mailbox, domain: &Domain) -> Option<Rule> {
-    let listed =
-        |directory: &Arc<Directory>, entry| Rule::Directory { directory: Arc::clone(&directory.name), entry };
-    if let Some(local) = mailbox.folded_local() {
-        let base = base_of(&local, &policy.subaddress);
-        if [Some(local.as_str()), base].iter().flatten().any(|name| matches!(*name, "postmaster" | "abuse")) {
-            return Some(Rule::RoleAddress);
-        }
-        for (name, entry) in [(Some(local.as_str()), Entry::Exact), (base, Entry::Base)] {
-            let Some(name) = name else { continue };
-            if let Some(directory) = policy.directories.iter().find(|d| d.mailboxes.contains(name, domain)) {
-                return Some(listed(directory, entry));
-            }
-        }
-    }
-    let directory = policy.directories.iter().find(|d| d.mailboxes.contains_whole(domain))?;
-    Some(listed(directory, Entry::WholeDomain))
-}
-
-/// What precedes the first delimiter, unless that is nothing.
-fn base_of<'a>(local: &'a str, delimiters: &str) -> Option<&'a str> {
-    let at = local.find(|c| delimiters.contains(c))?;
-    (at > 0).then(|| &local[..at])
 }
 
 fn check_loops(policy: &Policy, domain: &DomainPolicy, headers: &HeaderFacts, findings: &mut Vec<Finding>) {

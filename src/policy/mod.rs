@@ -7,6 +7,8 @@
 
 mod decide;
 mod decision;
+mod directory;
+mod existence;
 mod factor;
 mod finding;
 mod gateway;
@@ -22,6 +24,7 @@ mod verdict;
 
 pub use decide::{behind, headers, overdue, questions, recipient};
 pub use decision::Decision;
+pub use directory::{Directories, Directory, DirectoryId, Recipients, Unready};
 pub use factor::{ByAddress, ByCertificate, ByHeader, Shown};
 pub use finding::{Answer, Check, Finding};
 pub use gateway::{Addresses, Gateway, GatewayId, Gateways, HeaderFactor, LiveName, Require};
@@ -31,7 +34,7 @@ pub use reason::Reason;
 pub use replies::Replies;
 pub use reputation::{Reputation, ReverseRule, Weighed};
 pub use rule::{Entry, Rule};
-pub use rules::{Directory, DomainPolicy, Internal, LoopRule, Policy, Source, Unlisted, Verdicts};
+pub use rules::{DomainPolicy, Internal, LoopRule, Policy, Source, Unlisted, Verdicts};
 pub use verdict::{Mode, Verdict};
 
 #[cfg(test)]

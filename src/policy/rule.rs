@@ -2,18 +2,20 @@
 //! What gave the answer to a check, as a value and in words. The words are for the log and for administrators; a client
 //! never sees them.
 
-use super::{ReverseName, Shown, Weighed};
-use crate::mail::{Escaped, Network};
+use super::{ReverseName, Shown, Unready, Weighed};
+use crate::mail::{Escaped, LocalPattern, Network};
 use std::fmt;
 use std::sync::Arc;
 
 /// Which entry of a directory knows a recipient.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Entry {
     /// The address itself.
     Exact,
     /// The address without its subaddress.
     Base,
+    /// A pattern of local parts.
+    Pattern(LocalPattern),
     /// `@domain`.
     WholeDomain,
 }
@@ -84,6 +86,13 @@ pub enum Rule {
     NoDirectories,
     /// None of the domain's directories knows the recipient.
     InNoDirectory,
+    /// This directory cannot say whether the recipient exists.
+    DirectoryUnready {
+        /// The directory's name.
+        directory: Arc<str>,
+        /// Why not.
+        why: Unready,
+    },
     /// Loop tokens of this installation on the message.
     Passes {
         /// How many there are.
@@ -128,6 +137,7 @@ impl Rule {
             | Self::RoleAddress
             | Self::NoDirectories
             | Self::InNoDirectory
+            | Self::DirectoryUnready { .. }
             | Self::Passes { .. }
             | Self::Hops { .. }
             | Self::ForgedHeaders
@@ -170,11 +180,22 @@ impl fmt::Display for Rule {
             Self::Directory { directory, entry } => match entry {
                 Entry::Exact => write!(f, "listed in directory {directory}"),
                 Entry::Base => write!(f, "listed in directory {directory} without its subaddress"),
+                Entry::Pattern(pattern) => write!(f, "listed in directory {directory} as {pattern}"),
                 Entry::WholeDomain => write!(f, "whole domain listed in directory {directory}"),
             },
             Self::RoleAddress => f.write_str("postmaster and abuse always exist"),
             Self::NoDirectories => f.write_str("domain has no directories"),
             Self::InNoDirectory => f.write_str("in none of the domain's directories"),
+            Self::DirectoryUnready { directory, why } => match why {
+                Unready::NotLoaded => write!(f, "directory {directory} is not loaded yet"),
+                Unready::Overdue => write!(f, "directory {directory} is older than its max_age"),
+                Unready::NotServed => {
+                    write!(f, "directory {directory} was read before this domain was listed")
+                }
+                Unready::Empty => {
+                    write!(f, "directory {directory} has nobody of this domain, and there is no other")
+                }
+            },
             Self::Passes { seen, limit } => write!(f, "earlier passes: {seen}, limit {limit}"),
             Self::Hops { seen, limit } => write!(f, "Received lines: {seen}, limit {limit}"),
             Self::ForgedHeaders => f.write_str("too many header lines to remove"),

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! The rules that decisions follow: one immutable picture, replaced whole when anything in it changes.
 
-use super::{Gateway, GatewayId, Gateways, Mode, Reason, Replies, Reputation, Verdict};
-use crate::mail::{
-    Client, Domain, DomainPattern, DomainTable, HeaderWatch, Mailbox, MailboxSet, NetworkSet, Recipient,
+use super::{
+    Directories, DirectoryId, Gateway, GatewayId, Gateways, Mode, Reason, Replies, Reputation, Verdict,
 };
+use crate::mail::{Client, Domain, DomainPattern, DomainTable, HeaderWatch, Mailbox, NetworkSet, Recipient};
 use std::sync::Arc;
 
 /// Everything that a decision needs.
@@ -14,6 +14,7 @@ pub struct Policy {
     unlisted: Unlisted,
     pub(super) domains: Arc<DomainTable<Arc<DomainPolicy>>>,
     gateways: Gateways,
+    directories: Directories,
     pub(super) loops: LoopRule,
     pub(super) reputation: Reputation,
     strictest: Mode,
@@ -73,7 +74,7 @@ pub struct DomainPolicy {
     /// Who may deliver.
     pub source: Source,
     /// Who exists; where empty, recipients are not checked.
-    pub directories: Vec<Arc<Directory>>,
+    pub directories: Vec<DirectoryId>,
     /// Each of these characters parts a subaddress from its mailbox (RFC 5233).
     pub subaddress: Box<str>,
     /// What each check asks for when it fails.
@@ -89,15 +90,6 @@ pub enum Source {
     Any,
     /// These gateways.
     Gateways(Vec<GatewayId>),
-}
-
-/// Who exists.
-#[derive(Clone, Debug)]
-pub struct Directory {
-    /// Its name in the configuration.
-    pub name: Arc<str>,
-    /// Its recipients.
-    pub mailboxes: MailboxSet,
 }
 
 /// What each check asks for when it fails.
@@ -141,6 +133,7 @@ impl Policy {
         unlisted: Unlisted,
         domains: DomainTable<Arc<DomainPolicy>>,
         gateways: Gateways,
+        directories: Directories,
         loops: LoopRule,
         reputation: Reputation,
     ) -> Self {
@@ -148,7 +141,7 @@ impl Policy {
         let watch = Arc::new(watch(&loops, &gateways));
         let asks = asks(&gateways, reputation);
         let domains = Arc::new(domains);
-        Self { internal, unlisted, domains, gateways, loops, reputation, strictest, watch, asks }
+        Self { internal, unlisted, domains, gateways, directories, loops, reputation, strictest, watch, asks }
     }
 
     /// The same policy with other gateways in the same places.
@@ -157,6 +150,17 @@ impl Policy {
         let watch = Arc::new(watch(&self.loops, &gateways));
         let asks = asks(&gateways, self.reputation);
         Self { gateways, watch, asks, ..self.clone() }
+    }
+
+    /// The same policy with other directories in the same places.
+    #[must_use]
+    pub fn with_directories(&self, directories: Directories) -> Self {
+        Self { directories, ..self.clone() }
+    }
+
+    /// All directories.
+    pub fn directories(&self) -> &Directories {
+        &self.directories
     }
 
     /// All gateways.

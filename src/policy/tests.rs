@@ -3,12 +3,13 @@
 
 mod factors;
 mod properties;
+mod recipients;
 mod reputation;
 
 use super::*;
 use crate::mail::{
-    Client, DomainPattern, DomainTable, HeaderFacts, HeaderWatch, Mailbox, MailboxSetBuilder, Network,
-    NetworkSet, Recipient, ReplyClass, Session,
+    Client, DomainPattern, DomainTable, HeaderFacts, HeaderWatch, Mailbox, MailboxSet, MailboxSetBuilder,
+    Network, NetworkSet, Recipient, ReplyClass, Session,
 };
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ fn networks(texts: &[&str]) -> NetworkSet {
     texts.iter().map(|text| Network::parse(text).unwrap().network).collect()
 }
 
-fn directory(name: &str, entries: &[&str]) -> Arc<Directory> {
+fn mailboxes(entries: &[&str]) -> MailboxSet {
     let mut builder = MailboxSetBuilder::new();
     for entry in entries {
         match entry.strip_prefix('@') {
@@ -24,7 +25,15 @@ fn directory(name: &str, entries: &[&str]) -> Arc<Directory> {
             None => builder.insert(&Mailbox::parse_strict(entry).unwrap()),
         }
     }
-    Arc::new(Directory { name: name.into(), mailboxes: builder.build() })
+    builder.build()
+}
+
+/// The one directory of every policy here that says nothing else.
+fn directories() -> (Directories, DirectoryId) {
+    let mut directories = Directories::default();
+    let staff = ["ann@a.example", "Bob@a.example", "x+y@a.example", "carl@b.example", "@w.example"];
+    let id = directories.add(Directory::loaded("staff", mailboxes(&staff).into()));
+    (directories, id)
 }
 
 fn gateways() -> (Gateways, GatewayId) {
@@ -40,10 +49,7 @@ fn domain(name: &str, mode: Mode) -> DomainPolicy {
         pattern: DomainPattern::parse(name).unwrap(),
         mode,
         source: Source::Gateways(vec![gateway]),
-        directories: vec![directory(
-            "staff",
-            &["ann@a.example", "Bob@a.example", "x+y@a.example", "carl@b.example", "@w.example"],
-        )],
+        directories: vec![directories().1],
         subaddress: "+".into(),
         verdicts: Verdicts::default(),
         replies: Replies::default(),
@@ -57,7 +63,15 @@ fn policy(domains: Vec<DomainPolicy>) -> Policy {
     }
     let internal = Internal { networks: networks(&["10.0.0.0/8"]), authenticated: true };
     let loops = LoopRule { id: "mx.example".into(), max_passes: 3, max_received: 50 };
-    Policy::new(internal, Unlisted::default(), table, gateways().0, loops, Reputation::default())
+    Policy::new(
+        internal,
+        Unlisted::default(),
+        table,
+        gateways().0,
+        directories().0,
+        loops,
+        Reputation::default(),
+    )
 }
 
 fn watch() -> HeaderWatch {

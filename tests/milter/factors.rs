@@ -9,9 +9,9 @@ use postern::gate::{Asked, Counters, Event, Gate, Outside};
 use postern::mail::{CertificatePattern, DomainPattern, DomainTable, Network, Secret};
 use postern::milter::DECISION_LIMIT;
 use postern::policy::{
-    Addresses, Answer, DomainPolicy, Gateway, Gateways, HeaderFactor, Internal, Listing, Listings, LiveName,
-    LoopRule, Mode, Policy, Replies, Reputation, Require, ReverseName, ReverseRule, Source, Unlisted,
-    Verdict, Verdicts,
+    Addresses, Answer, Directories, DomainPolicy, Gateway, Gateways, HeaderFactor, Internal, Listing,
+    Listings, LiveName, LoopRule, Mode, Policy, Replies, Reputation, Require, ReverseName, ReverseRule,
+    Source, Unlisted, Verdict, Verdicts,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
@@ -75,7 +75,7 @@ fn policy_of_factors(loops: LoopRule) -> Policy {
         authenticated: true,
     };
     let reputation = Reputation { threshold: 1, reverse: ReverseRule::Present };
-    Policy::new(internal, Unlisted::default(), table, gateways, loops, reputation)
+    Policy::new(internal, Unlisted::default(), table, gateways, Directories::default(), loops, reputation)
 }
 
 fn factors() -> Policy {

@@ -9,8 +9,8 @@ use postern::listen::{self, Drain, Draining};
 use postern::mail::{Domain, DomainPattern, DomainTable, Mailbox, MailboxSetBuilder, Network};
 use postern::milter::{self, Exchange, Mta, Offer};
 use postern::policy::{
-    Directory, DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, Policy, Replies, Reputation,
-    Source, Unlisted, Verdict, Verdicts,
+    Directories, Directory, DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, Policy, Replies,
+    Reputation, Source, Unlisted, Verdict, Verdicts,
 };
 use std::ffi::CString;
 use std::sync::Arc;
@@ -50,7 +50,8 @@ pub(crate) fn policy_with_loops(domains: &[(&str, Mode, Verdicts)], loops: LoopR
         }
     }
     builder.insert_domain(Domain::parse("whole.example").unwrap());
-    let directory = Arc::new(Directory { name: "staff".into(), mailboxes: builder.build() });
+    let mut directories = Directories::default();
+    let directory = directories.add(Directory::loaded("staff", builder.build().into()));
     let mut table = DomainTable::default();
     for &(name, mode, verdicts) in domains {
         let pattern = DomainPattern::parse(name).unwrap();
@@ -58,7 +59,7 @@ pub(crate) fn policy_with_loops(domains: &[(&str, Mode, Verdicts)], loops: LoopR
             pattern: pattern.clone(),
             mode,
             source: Source::Gateways(vec![gateway]),
-            directories: vec![Arc::clone(&directory)],
+            directories: vec![directory],
             subaddress: "+".into(),
             verdicts,
             replies: Replies::default(),
@@ -69,7 +70,7 @@ pub(crate) fn policy_with_loops(domains: &[(&str, Mode, Verdicts)], loops: LoopR
         networks: [Network::parse("10.0.0.0/8").unwrap().network].into_iter().collect(),
         authenticated: true,
     };
-    Policy::new(internal, Unlisted::default(), table, gateways, loops, Reputation::default())
+    Policy::new(internal, Unlisted::default(), table, gateways, directories, loops, Reputation::default())
 }
 
 /// A door that serves one connection.

@@ -9,8 +9,8 @@ use postern::dns::Resolver;
 use postern::gate::{Asked, Case, Gate, Judge as _, Outside};
 use postern::mail::{Client, DomainPattern, DomainTable, LocalPart, Message, Network, Recipient, Session};
 use postern::policy::{
-    self, Answer, DomainPolicy, Gateway, GatewayId, Gateways, Internal, Listings, LiveName, LoopRule, Mode,
-    Policy, Replies, ReverseName, ReverseRule, Source, Unlisted, Verdicts,
+    self, Answer, Directories, DomainPolicy, Gateway, GatewayId, Gateways, Internal, Listings, LiveName,
+    LoopRule, Mode, Policy, Replies, ReverseName, ReverseRule, Source, Unlisted, Verdicts,
 };
 use postern::reputation::Reputation;
 
@@ -56,7 +56,15 @@ fn gate(reputation: Arc<Reputation<Resolver>>, threshold: u32, reverse: ReverseR
     }
     let rule = policy::Reputation { threshold, reverse };
     let loops = LoopRule::default();
-    let gate = Gate::new(Policy::new(Internal::default(), Unlisted::default(), table, gateways, loops, rule));
+    let gate = Gate::new(Policy::new(
+        Internal::default(),
+        Unlisted::default(),
+        table,
+        gateways,
+        Directories::default(),
+        loops,
+        rule,
+    ));
     gate.ask(Box::new(Asks(reputation)));
     gate
 }

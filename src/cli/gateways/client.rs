@@ -11,8 +11,8 @@ use crate::gate::ask_about;
 use crate::gateways::GatewayStatus;
 use crate::mail::{Client, ClientCertificate, DomainPattern, DomainTable, Recipient, Session};
 use crate::policy::{
-    self, Answer, Answers, Check, DomainPolicy, Finding, Gateways, Internal, LoopRule, Mode, Policy, Replies,
-    Reputation, Source, Unlisted, Verdicts,
+    self, Answer, Answers, Check, Directories, DomainPolicy, Finding, Gateways, Internal, LoopRule, Mode,
+    Policy, Replies, Reputation, Source, Unlisted, Verdicts,
 };
 use serde::Serialize;
 use std::io;
@@ -109,6 +109,7 @@ fn alone(gateways: Gateways, source: Source) -> io::Result<Policy> {
         Unlisted::default(),
         domains,
         gateways,
+        Directories::default(),
         LoopRule::default(),
         Reputation::default(),
     ))

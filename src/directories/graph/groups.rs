@@ -137,10 +137,6 @@ impl<'a> Groups<'a> {
         if properties.denies("mailEnabled") {
             addresses.clear();
         }
-        if !self.asked.included && !addresses.is_empty() {
-            addresses.clear();
-            sink.passed_over()?;
-        }
         let mut members: Vec<Box<str>> = members.into_iter().map(|member| member.text().into()).collect();
         members.sort_unstable();
         let name = properties.text("displayName").filter(|name| !name.is_empty()).map(Into::into);

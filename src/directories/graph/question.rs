@@ -60,8 +60,6 @@ impl fmt::Display for Resource {
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) kind: Resource,
-    /// Whether its objects are recipients.
-    pub(super) included: bool,
     /// Properties with addresses.
     pub(super) addresses: Vec<Box<str>>,
     /// Graph's address with the version, without a slash at its end.
@@ -124,14 +122,14 @@ impl Question {
         let base = format!("{graph_url}/v1.0");
         let common = || addresses.iter().filter(|name| OF_ALL.contains(&name.as_ref())).cloned().collect();
         let includes = |kind| rules.include.contains(&kind);
-        let asked = |kind, included, addresses| Asked { kind, included, addresses, base: base.clone() };
+        let asked = |kind, addresses| Asked { kind, addresses, base: base.clone() };
         let mut resources = Vec::new();
         if includes(RecipientKind::User) {
-            resources.push(asked(Resource::Users, true, addresses.clone()));
+            resources.push(asked(Resource::Users, addresses.clone()));
         }
         // Those that take no mail still say who is in them.
-        resources.push(asked(Resource::Groups, includes(RecipientKind::Group), common()));
-        let contacts = asked(Resource::Contacts, true, common());
+        resources.push(asked(Resource::Groups, common()));
+        let contacts = asked(Resource::Contacts, common());
         if includes(RecipientKind::Contact) && !contacts.addresses.is_empty() {
             resources.push(contacts);
         }
@@ -179,7 +177,6 @@ impl Question {
         let addresses = OF_ALL.map(Box::from).to_vec();
         let resources = [Resource::Users, Resource::Groups, Resource::Contacts].map(|kind| Asked {
             kind,
-            included: true,
             addresses: addresses.clone(),
             base: base.clone(),
         });
