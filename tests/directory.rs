@@ -18,3 +18,5 @@ mod graph_sink;
 mod graph_tenant;
 #[path = "directory/servers.rs"]
 mod servers;
+#[path = "directory/syncs.rs"]
+mod syncs;

@@ -74,6 +74,8 @@ pub(super) struct Terms<'a> {
     /// The snapshot in force, and how to look at it.
     pub(super) old: Option<&'a Snapshot>,
     pub(super) view: View,
+    /// Whether the same again is worth a new file, because it takes the place of a damaged one.
+    pub(super) anew: bool,
 }
 
 /// A snapshot that is whole, but not in its place.
@@ -114,6 +116,7 @@ impl<'a> Terms<'a> {
         let mut meta = settled.meta(self, notes);
         meta.collisions = settled.collisions(&repeated)?;
         if let Some(old) = self.old
+            && !self.anew
             && old.meta().digest == meta.digest
             && old.meta().served == meta.served
         {

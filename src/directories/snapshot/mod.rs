@@ -172,6 +172,19 @@ impl Snapshot {
         Ok(Entries::new(&self.medium, section.begin, section.length))
     }
 
+    /// Reads everything that decisions may be made by, so that what is damaged is found.
+    pub(super) fn verify(&self) -> Result<(), SnapshotError> {
+        let all = View { now: Stamp::default(), grace: Duration::MAX, from: Grace::Missed };
+        self.recipients(all)?;
+        for number in self.first_seen()? {
+            number?;
+        }
+        for placed in self.placed_groups()? {
+            self.members(&placed?)?;
+        }
+        Ok(())
+    }
+
     /// All records, one by one, in no order.
     pub fn records(
         &self,
