@@ -10,6 +10,8 @@ mod contract;
 mod graph;
 #[path = "directory/graph_faults.rs"]
 mod graph_faults;
+#[path = "directory/graph_kept.rs"]
+mod graph_kept;
 #[path = "directory/graph_peer.rs"]
 mod graph_peer;
 #[path = "directory/graph_sink.rs"]
