@@ -35,7 +35,7 @@ fn with_both(page: &str) -> String {
 
 fn to_another_host(page: &str) -> String {
     relinked(page, |page| {
-        page["@odata.nextLink"] = json!("https://203.0.113.9/v1.0/users/delta?$skiptoken=x")
+        page["@odata.nextLink"] = json!("https://203.0.113.9/v1.0/users/delta?$skiptoken=x");
     })
 }
 
@@ -67,6 +67,25 @@ fn half(page: &str) -> String {
 
 fn other_ids(page: &str) -> String {
     page.replace("\"id\":\"0000", "\"id\":\"../0")
+}
+
+/// One fault: the sync fails, says this, keeps nothing, and the next one is as if nothing had been.
+async fn breaks(part: &'static str, nth: usize, count: usize, fault: Fault, want: &str) {
+    let what = format!("{fault:?} at {part}, {nth}");
+    let kills = matches!(fault, Fault::Kill);
+    let peer = company().await;
+    let mut synced = Synced::of(&peer);
+    peer.plan(part, nth, count, fault);
+    let error = synced.fails().await;
+    assert!(error.contains(want), "{what}: {error}");
+    assert!(!error.contains(SECRET) && !error.contains("t0ken"), "{what}: {error}");
+    assert!(synced.taken.records.is_empty() && synced.cookie.is_none(), "{what}");
+    peer.behave();
+    if kills {
+        peer.revive().await;
+    }
+    assert_eq!(synced.sync().await.unwrap().extent, Extent::Everything, "{what}");
+    assert_eq!(synced.taken.addresses().len(), 22, "{what}");
 }
 
 #[tokio::test]
@@ -137,6 +156,15 @@ async fn what_goes_wrong_changes_nothing() {
             Fault::Answer("503 Service Unavailable\r\nRetry-After: 3600", String::new()),
             "asks to be left alone for 3600 s",
         ),
+    ] {
+        breaks(part, nth, count, fault, want).await;
+    }
+}
+
+#[tokio::test]
+async fn a_login_server_that_grants_nothing() {
+    let always = usize::MAX;
+    for (part, nth, count, fault, want) in [
         ("oauth2", 1, 1, Fault::Answer("200 OK", "{}".into()), "without a token that can be read"),
         (
             "oauth2",
@@ -158,22 +186,7 @@ async fn what_goes_wrong_changes_nothing() {
         ("oauth2", 1, 1, Fault::Answer("404 Not Found", String::new()), "is no login server"),
         ("oauth2", 1, always, Fault::HangUp, "no answer: "),
     ] {
-        let what = format!("{fault:?} at {part}, {nth}");
-        let kills = matches!(fault, Fault::Kill);
-        let peer = company().await;
-        let mut synced = Synced::of(&peer);
-        peer.plan(part, nth, count, fault);
-        let error = synced.fails().await;
-        assert!(error.contains(want), "{what}: {error}");
-        assert!(!error.contains(SECRET) && !error.contains("t0ken"), "{what}: {error}");
-        assert!(synced.taken.records.is_empty() && synced.cookie.is_none(), "{what}");
-        // And then it goes on as if nothing had been.
-        peer.behave();
-        if kills {
-            peer.revive().await;
-        }
-        assert_eq!(synced.sync().await.unwrap().extent, Extent::Everything, "{what}");
-        assert_eq!(synced.taken.addresses().len(), 22, "{what}");
+        breaks(part, nth, count, fault, want).await;
     }
 }
 

@@ -190,18 +190,17 @@ async fn talk(stream: TcpStream, acceptor: TlsAcceptor, shared: &Shared) -> std:
         let line = head.lines().next().unwrap().trim_end_matches(" HTTP/1.1").to_owned();
         shared.requests.lock().unwrap().push(line.clone());
         let fault = planned(&line, shared);
-        let reply = match &fault {
-            Some(Fault::Answer(status, body)) => Reply { status: (*status).to_owned(), body: body.clone() },
-            _ => {
-                let (method, target) = line.split_once(' ').unwrap();
-                let mut tenant = shared.tenant.lock().unwrap();
-                tenant.answer(
-                    method,
-                    target,
-                    header("authorization").as_deref(),
-                    &String::from_utf8(body).unwrap(),
-                )
-            }
+        let reply = if let Some(Fault::Answer(status, body)) = &fault {
+            Reply { status: (*status).to_owned(), body: body.clone() }
+        } else {
+            let (method, target) = line.split_once(' ').unwrap();
+            let mut tenant = shared.tenant.lock().unwrap();
+            tenant.answer(
+                method,
+                target,
+                header("authorization").as_deref(),
+                &String::from_utf8(body).unwrap(),
+            )
         };
         send(&mut stream, reply, fault, shared).await?;
     }

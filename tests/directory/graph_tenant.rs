@@ -412,7 +412,7 @@ fn selected(resource: &str, options: &BTreeMap<String, String>) -> Result<Vec<St
         "groups" => known.extend(["mailEnabled", "groupTypes", "members"]),
         _ => {}
     }
-    let select = options.get("$select").map(String::as_str).unwrap_or("id");
+    let select = options.get("$select").map_or("id", String::as_str);
     let names: Vec<String> = select.split(',').map(str::to_owned).collect();
     match names.iter().find(|name| !known.contains(name.as_str())) {
         Some(name) => Err(bad(&format!("Could not find a property named '{name}'."))),
