@@ -12,6 +12,18 @@ mod files;
 mod ldap;
 #[path = "directory/ldap_peer.rs"]
 mod ldap_peer;
+#[path = "directory/graph.rs"]
+mod graph;
+#[path = "directory/graph_faults.rs"]
+mod graph_faults;
+#[path = "directory/graph_kept.rs"]
+mod graph_kept;
+#[path = "directory/graph_peer.rs"]
+mod graph_peer;
+#[path = "directory/graph_sink.rs"]
+mod graph_sink;
+#[path = "directory/graph_tenant.rs"]
+mod graph_tenant;
 #[path = "directory/servers.rs"]
 mod servers;
 #[path = "directory/sql/mod.rs"]

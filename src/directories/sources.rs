@@ -5,6 +5,7 @@ use super::csv::Csv;
 use super::ldap::Ldap;
 use super::ldif::Ldif;
 use super::list::List;
+use super::graph::Graph;
 use super::source::{Complete, Cookie, Sink, Source, SourceError};
 use super::sql::Sql;
 use crate::config::{self, DirectorySource};
@@ -20,18 +21,7 @@ pub fn source_of(directory: &config::Directory) -> Box<dyn Source> {
         DirectorySource::Ldif(ldif) => Box::new(Ldif::new(ldif, rules)),
         DirectorySource::Ldap(ldap) => Box::new(Ldap::new(ldap, rules)),
         DirectorySource::Sql(sql) => Box::new(Sql::new(sql, rules)),
-        DirectorySource::Graph(_) => Box::new(Unbuilt(source.kind())),
-    }
-}
-
-/// A type that cannot be asked yet.
-#[derive(Debug)]
-struct Unbuilt(&'static str);
-
-#[async_trait::async_trait]
-impl Source for Unbuilt {
-    async fn sync(&self, _since: Option<&Cookie>, _sink: &mut dyn Sink) -> Result<Complete, SourceError> {
-        Err(SourceError::Wrong(format!("directories of type {} cannot be synced yet", self.0)))
+        DirectorySource::Graph(graph) => Box::new(Graph::new(graph, rules)),
     }
 }
 

@@ -80,7 +80,8 @@ pub(in crate::config) struct Directory {
     pub password: Option<Placed<TextOr<SecretSource>>>,
     /// For `ldap` (SASL EXTERNAL) and `graph`: a file with our certificate (PEM).
     pub certificate: Option<Placed<String>>,
-    /// For `ldap` and `graph`: a file with the key of `certificate` (PEM); others than its owner and group may not read it.
+    /// For `ldap` and `graph`: a file with the key of `certificate` (PEM), for `graph` one of RSA; others than its owner and group may
+    /// not read it.
     pub key: Option<Placed<String>>,
     /// For `ldap`: where to search, one DN or several.
     pub base: Option<Placed<OneOrMore<String>>>,
@@ -116,9 +117,9 @@ pub(in crate::config) struct Directory {
     pub secret: Option<Placed<TextOr<SecretSource>>>,
     /// For `graph`: which of Microsoft's clouds. The default is `global`.
     pub cloud: Option<Placed<Cloud>>,
-    /// For `graph`: where Graph is, instead of the cloud's address; `https:` always.
+    /// For `graph`: where Graph is, instead of the cloud's address: `https://` and a host.
     pub graph_url: Option<Placed<String>>,
-    /// For `graph`: where tokens are got, instead of the cloud's address; `https:` always.
+    /// For `graph`: where tokens are got, instead of the cloud's address: `https://` and a host.
     pub login_url: Option<Placed<String>>,
 }
 

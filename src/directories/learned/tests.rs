@@ -127,7 +127,7 @@ fn what_is_damaged_is_not_taken_for_nothing() {
     std::fs::write(&file, &content).unwrap();
     assert!(matches!(Learned::read(&dir), Err(StoreError::Damaged(_))));
     let changed = Learned::update(&dir, |learned| learned.merge(noted(&[("bob@a.example", 1)]), at(1)));
-    assert!(matches!(changed, Err(StoreError::Damaged(_))));
+    assert!(matches!(changed, Err(LockError::Store(StoreError::Damaged(_)))));
     assert_eq!(std::fs::read(&file).unwrap(), content, "what is damaged is left for its owner to see");
     std::fs::remove_dir_all(&dir).unwrap();
 }

@@ -236,6 +236,7 @@ impl Addresses {
             })?,
         };
         sink.record(Record {
+            called: Vec::new(),
             key: address.to_lowercase().into(),
             line: None,
             kind,
