@@ -38,7 +38,7 @@ use std::time::Duration;
 
 /// An LDAP directory.
 #[derive(Debug)]
-pub struct Ldap {
+pub(in crate::directories) struct Ldap {
     config: config::Ldap,
     schema: Schema,
     timeout: Duration,
@@ -46,7 +46,7 @@ pub struct Ldap {
 
 impl Ldap {
     /// A directory as it is configured. Nothing is asked yet.
-    pub fn new(config: &config::Ldap, rules: &SyncRules) -> Self {
+    pub(in crate::directories) fn new(config: &config::Ldap, rules: &SyncRules) -> Self {
         Self {
             config: config.clone(),
             schema: Schema::new(config.schema, config.filter.as_deref(), &config.attributes),
