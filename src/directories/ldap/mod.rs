@@ -105,10 +105,8 @@ impl Ldap {
     async fn connect(&self) -> Result<Connection, SourceError> {
         let config = &self.config;
         let encrypted = |server: &config::LdapServer| server.tls || config.start_tls;
-        let tls = match config.servers.iter().any(encrypted) {
-            true => Some(trust::client_config(config)?),
-            false => None,
-        };
+        let tls =
+            if config.servers.iter().any(encrypted) { Some(trust::client_config(config)?) } else { None };
         let mut failed: Vec<String> = Vec::new();
         for server in &config.servers {
             let tls = tls.as_ref().filter(|_| encrypted(server));
@@ -167,7 +165,19 @@ impl Ldap {
         // Before the first entry: what changes from now on is asked for the next time.
         let mut point = match self.config.schema {
             _ if !self.config.incremental => None,
-            LdapSchema::ActiveDirectory => connection.controller(server).await?.map(usn::point),
+            LdapSchema::ActiveDirectory => {
+                let controller = connection.controller(server).await?;
+                for base in self.config.base.iter().take(usize::from(controller.is_some())) {
+                    if !connection.sees_deleted(&server.context(base)).await? {
+                        asked.notes.push(
+                            "deleted objects may not be seen, so a deletion shows once a day; let the account list and read \
+                             CN=Deleted Objects"
+                                .into(),
+                        );
+                    }
+                }
+                controller.map(usn::point)
+            }
             LdapSchema::OpenLdap | LdapSchema::Rfc2307bis => {
                 syncrepl::point(self, connection, server).await?
             }

@@ -72,7 +72,7 @@ impl Check<'_> {
         match bind {
             _ if server.tls || encrypted => {}
             Some(LdapBind::External(_)) => {
-                self.error(written, "without TLS nobody sees our certificate", help)
+                self.error(written, "without TLS nobody sees our certificate", help);
             }
             _ if server.is_here() => {}
             Some(LdapBind::Simple { .. }) => {
