@@ -12,3 +12,5 @@ mod ldap;
 mod ldap_peer;
 #[path = "directory/servers.rs"]
 mod servers;
+#[path = "directory/syncs.rs"]
+mod syncs;

@@ -5,6 +5,7 @@
 //! because `#` may be part of one. A malformed line refuses the whole file. Nothing is kept fresh by itself yet: a
 //! reload reads everything again.
 
+mod build;
 mod ldap;
 mod list;
 mod proxy_address;

@@ -4,12 +4,14 @@
 //! A service and a command do it alike. Whatever goes wrong, and at whatever point the process is killed, what was in force
 //! stays in force; the failure is noted in the state. What is put in force is always one complete answer of the source.
 
-use super::shelf::{Shelf, ShelfError};
-use super::snapshot::{Counts, SnapshotError};
-use super::source::{Source, SourceError};
+use super::build::{BuildError, Built, Finished, LABEL, Terms};
+use super::shelf::{Grace, Onward, Shelf, ShelfError, Taken};
+use super::snapshot::{Counts, Meta, Snapshot, SnapshotError, View};
+use super::source::{Complete, Cookie, Extent, SinkError, Source, SourceError};
 use crate::config;
 use crate::mail::DomainPattern;
-use crate::store::Stamp;
+use crate::store::{Stamp, StoreError};
+use sha2::{Digest as _, Sha256};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -135,11 +137,206 @@ pub enum SyncError {
     Overtaken,
 }
 
+impl From<BuildError> for SyncError {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Sink(error) => SourceError::from(error).into(),
+            BuildError::Store(error) => ShelfError::from(error).into(),
+            BuildError::Snapshot(error) => error.into(),
+            BuildError::Resync => SourceError::Resync.into(),
+        }
+    }
+}
+
+impl From<StoreError> for SyncError {
+    fn from(error: StoreError) -> Self {
+        ShelfError::from(error).into()
+    }
+}
+
+/// What a sync has come to, before it is told.
+struct Done {
+    outcome: Outcome,
+    meta: Meta,
+}
+
 impl Syncing<'_> {
     /// Does it. Runs on a thread where waiting for a file is allowed; to be dropped where it waits means to end it.
     pub async fn run(&self) -> Synced {
-        let Self { directory: _, source: _, own: _, shelf: _, served: _, clock: _, watch: _ } = self;
-        std::future::ready(()).await;
-        Synced { outcome: Outcome::Unchanged { total: 0 }, recovered: false, counts: None, notes: Vec::new() }
+        let before = self.shelf.state().unwrap_or_default();
+        match self.attempt().await {
+            Ok(Done { outcome, meta }) => {
+                let told = self.shelf.change(|state| {
+                    state.tried = Some(self.now());
+                    (state.failures, state.trouble) = (0, None);
+                    state.notes.clone_from(&meta.notes);
+                    Ok(())
+                });
+                if let Err(error) = told {
+                    tracing::warn!(directory = &**self.shelf.name(), %error, "cannot note how a sync went");
+                }
+                let Meta { counts, notes, .. } = meta;
+                Synced { outcome, recovered: before.failures > 0, counts: Some(counts), notes }
+            }
+            Err(error) => self.failed(error),
+        }
+    }
+
+    fn now(&self) -> Stamp {
+        Stamp::from((self.clock)())
+    }
+
+    /// Notes a failure, as far as that can be.
+    fn failed(&self, error: SyncError) -> Synced {
+        let later = match &error {
+            SyncError::Source(SourceError::Later(pause)) => Some(*pause),
+            _ => None,
+        };
+        let noted = self.shelf.change(|state| {
+            state.tried = Some(self.now());
+            state.failures = state.failures.saturating_add(1);
+            state.trouble = Some(error.to_string());
+            Ok((state.as_of, state.failures))
+        });
+        let (as_of, failures) = noted.unwrap_or_else(|_| {
+            let state = self.shelf.state().unwrap_or_default();
+            (state.as_of, state.failures.saturating_add(1))
+        });
+        let outcome = Outcome::Failed { error, as_of, later, failures };
+        Synced { outcome, recovered: false, counts: None, notes: Vec::new() }
+    }
+
+    async fn attempt(&self) -> Result<Done, SyncError> {
+        let Self { directory, shelf, .. } = self;
+        let _alone = shelf.lock_sync()?;
+        shelf.store.sweep(LABEL)?;
+        let now = self.now();
+        let opened = shelf.newest_good(&directory.rules, now, Ok);
+        // With nothing good left, what comes is the first there is.
+        let opened = match opened {
+            Err(ShelfError::NoneGood(why)) => {
+                tracing::warn!(
+                    directory = &**shelf.name(),
+                    why,
+                    "no snapshot can be used; everything is asked for"
+                );
+                None
+            }
+            opened => opened?,
+        };
+        let state = match shelf.state() {
+            Err(ShelfError::Store(StoreError::Damaged(_))) => shelf.change(|state| Ok(state.clone()))?,
+            state => state?,
+        };
+        let question = self.question();
+        let is_sound = opened.as_ref().is_some_and(|opened| opened.fallback.is_none());
+        let cookie = state.cookie.filter(|_| self.own && is_sound && state.question == question);
+        let attempt = Attempt {
+            sync: self,
+            now,
+            base: state.in_force.map(|in_force| in_force.serial),
+            old: opened.as_ref().map(|opened| &opened.snapshot),
+            view: opened
+                .as_ref()
+                .map_or(View { now, grace: directory.rules.removal_grace, from: Grace::Missed }, |opened| {
+                    opened.view
+                }),
+            anew: !is_sound,
+            question,
+        };
+        if let Some(cookie) = cookie {
+            match attempt.ask(Some(&cookie)).await {
+                Err(SyncError::Source(SourceError::Resync)) => {}
+                done => return done,
+            }
+        }
+        attempt.ask(None).await
+    }
+
+    /// Stands for what is asked and how the answer is taken: where it is another one, changes are of no use.
+    fn question(&self) -> Box<str> {
+        let config::Directory { name: _, source, rules, place: _ } = self.directory;
+        let config::SyncRules { include, patterns, .. } = rules;
+        let mut served: Vec<String> = self.served.iter().map(ToString::to_string).collect();
+        served.sort();
+        // Secrets do not show themselves, and another password is no other question.
+        let all = format!("{source:?} {include:?} {patterns} {served:?}");
+        let digest = Sha256::digest(all);
+        digest.iter().fold(String::new(), |text, octet| format!("{text}{octet:02x}")).into()
+    }
+}
+
+/// One question to the source.
+struct Attempt<'a> {
+    sync: &'a Syncing<'a>,
+    now: Stamp,
+    base: Option<u64>,
+    old: Option<&'a Snapshot>,
+    view: View,
+    /// Whether what is in force is damaged.
+    anew: bool,
+    question: Box<str>,
+}
+
+impl Attempt<'_> {
+    async fn ask(&self, since: Option<&Cookie>) -> Result<Done, SyncError> {
+        let Syncing { directory, source, shelf, served, watch, .. } = *self.sync;
+        let terms = Terms {
+            directory: &directory.name,
+            rules: &directory.rules,
+            served,
+            store: &shelf.store,
+            old: self.old,
+            view: self.view,
+            anew: self.anew,
+        };
+        let of =
+            since.is_none().then(|| self.old.map(|old| old.meta().counts.kinds.values().sum())).flatten();
+        let at = |step, records| watch(Progress { step, records, of });
+        let tell = |records| at(Step::Asking, records);
+        let mut intake = terms.intake(since.is_some(), &tell)?;
+        let complete = source.sync(since, &mut intake).await?;
+        let Complete { extent, cookie, notes } = complete;
+        if at(Step::Comparing, 0).is_break() {
+            return Err(SourceError::from(SinkError::Stopped).into());
+        }
+        let cookie = cookie.filter(|_| self.sync.own);
+        let onward = Onward { cookie, question: self.question.clone() };
+        let keep = directory.rules.keep;
+        let unchanged = match (extent, since, self.old) {
+            (Extent::Nothing, Some(_), Some(old)) => {
+                let Meta { digest, addresses, .. } = old.meta().clone();
+                Some(Meta { notes, digest, addresses, ..Meta::default() })
+            }
+            (Extent::Nothing, ..) => return Err(SourceError::Resync.into()),
+            (Extent::Everything | Extent::Changes, ..) => match terms.finish(intake, extent, notes)? {
+                Finished::Unchanged(meta) => Some(meta),
+                Finished::New(built) => return self.take(*built, onward),
+            },
+        };
+        let Some(meta) = unchanged else { return Err(SyncError::Overtaken) };
+        if !shelf.confirm(self.base, onward, self.now, keep)? {
+            return Err(SyncError::Overtaken);
+        }
+        Ok(Done { outcome: Outcome::Unchanged { total: meta.addresses }, meta })
+    }
+
+    fn take(&self, built: Built, onward: Onward) -> Result<Done, SyncError> {
+        let Syncing { directory, shelf, .. } = *self.sync;
+        let meta = built.meta.clone();
+        let (added, removed, total) = (built.added, built.removed, meta.addresses);
+        if self.old.is_none() && meta.is_empty() {
+            let Counts { seen, invalid, outside, .. } = meta.counts;
+            let what = format!("{seen} addresses, {invalid} of them invalid, {outside} elsewhere");
+            return Err(SyncError::Empty(what));
+        }
+        let outcome = match shelf.take(built, self.base, onward, self.now, directory.rules.keep)? {
+            Taken::Applied { serial } => {
+                Outcome::Applied(Applied { serial, added, removed, total, first: self.base.is_none() })
+            }
+            Taken::Held { serial, why } => Outcome::Held { serial, why },
+            Taken::Overtaken => return Err(SyncError::Overtaken),
+        };
+        Ok(Done { outcome, meta })
     }
 }

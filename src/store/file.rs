@@ -32,14 +32,29 @@ pub(super) fn replace(path: &Path, first: &[u8], rest: &[u8]) -> io::Result<()> 
     let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
-    make(dir)?;
-    let unfinished = Unfinished(dir.join(unfinished_name(&name.to_string_lossy())));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&unfinished.0)?;
-    give_to_owner_of(dir, &unfinished.0)?;
+    let (mut file, unfinished) = begin(dir, &name.to_string_lossy())?;
     fill(&mut file, first, rest)?;
     fs::rename(&unfinished.0, path)?;
     // The rename itself has to reach the disk, too.
     File::open(dir)?.sync_all()
+}
+
+/// Makes a file that is not finished, and its directory if need be.
+pub(super) fn begin(dir: &Path, name: &str) -> io::Result<(File, Unfinished)> {
+    make(dir)?;
+    let unfinished = Unfinished(dir.join(unfinished_name(name)));
+    let file =
+        OpenOptions::new().read(true).write(true).create_new(true).mode(FILE_MODE).open(&unfinished.0)?;
+    give_to_owner_of(dir, &unfinished.0)?;
+    Ok((file, unfinished))
+}
+
+/// Opens a file to write, and makes it and its directory if need be.
+pub(super) fn open_or_make(dir: &Path, path: &Path) -> io::Result<File> {
+    make(dir)?;
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(FILE_MODE).open(path)?;
+    give_to_owner_of(dir, path)?;
+    Ok(file)
 }
 
 /// Writes it all and brings it to the disk.
@@ -80,7 +95,14 @@ fn unfinished_name(name: &str) -> String {
 }
 
 /// Removes the file it names; one that has found its place has that name no longer.
-struct Unfinished(PathBuf);
+#[derive(Debug)]
+pub(super) struct Unfinished(PathBuf);
+
+impl Unfinished {
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
 
 impl Drop for Unfinished {
     fn drop(&mut self) {

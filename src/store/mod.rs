@@ -7,8 +7,12 @@
 
 mod envelope;
 mod file;
+mod lock;
+mod staged;
 mod stamp;
 
+pub use lock::{Lock, LockError};
+pub use staged::Staged;
 pub use stamp::Stamp;
 
 use std::io;

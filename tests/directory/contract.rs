@@ -7,8 +7,8 @@
 use crate::common::dir::TestDir;
 use postern::config::{self, Config, Problems};
 use postern::directories::{
-    Clock, Complete, Cookie, LoadedSnapshot, Outcome, Record, Shelf, Sink, SinkError, Source, SourceError,
-    Synced, Syncing, View, source_of,
+    Clock, Complete, Cookie, Extent, LoadedSnapshot, Outcome, Record, Shelf, Sink, SinkError, Source,
+    SourceError, Synced, Syncing, View, source_of,
 };
 use postern::mail::{DomainPattern, Mailbox};
 use postern::store::Stamp;
@@ -207,4 +207,51 @@ fn read(dir: &TestDir, keys: &str) -> Config {
     let config = config::read(&dir.join("postern.toml"), &mut problems).unwrap();
     assert!(!problems.has_errors(), "{problems:#?}");
     config.unwrap_or_else(|| panic!("{problems:#?}"))
+}
+
+/// A source that says what it is told to say.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    records: Vec<Record>,
+    removed: Vec<Box<str>>,
+    pub(crate) memberships: Vec<(Box<str>, Box<str>)>,
+    extent: Option<Extent>,
+    /// It breaks off after all records.
+    pub(crate) fails: bool,
+}
+
+impl Told {
+    pub(crate) fn everything(records: Vec<Record>) -> Self {
+        Self { records, ..Self::default() }
+    }
+
+    pub(crate) fn changes(records: Vec<Record>, removed: &[&str]) -> Self {
+        let removed = removed.iter().map(|key| (*key).into()).collect();
+        Self { records, removed, extent: Some(Extent::Changes), ..Self::default() }
+    }
+
+    pub(crate) fn nothing() -> Self {
+        Self { extent: Some(Extent::Nothing), ..Self::default() }
+    }
+}
+
+#[async_trait::async_trait]
+impl Source for Told {
+    async fn sync(&self, since: Option<&Cookie>, sink: &mut dyn Sink) -> Result<Complete, SourceError> {
+        let extent = self.extent.unwrap_or(Extent::Everything);
+        assert!(since.is_some() || extent == Extent::Everything, "changes since when?");
+        for record in &self.records {
+            sink.record(record.clone())?;
+        }
+        for (group, member) in &self.memberships {
+            sink.membership(group, member)?;
+        }
+        for key in &self.removed {
+            sink.removed(key)?;
+        }
+        if self.fails {
+            return Err(SourceError::Incomplete("the connection is gone".into()));
+        }
+        Ok(Complete { extent, cookie: Some(Cookie("here".into())), notes: Vec::new() })
+    }
 }

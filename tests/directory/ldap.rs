@@ -11,7 +11,7 @@ use crate::common::company::Company;
 use crate::common::dir::TestDir;
 use crate::common::ldap_server::{LdapServer, READER, READER_PASSWORD, SUFFIX, Setup};
 use crate::contract::{House, Kept};
-use postern::directories::{Complete, Extent, Record, Sink, SinkError, Source, SourceError};
+use postern::directories::{Complete, Extent, Record, Sink, SinkError, Source, SourceError, Which};
 use postern::mail::RecipientKind;
 
 /// How a server is asked in a test.
@@ -387,6 +387,32 @@ async fn servers_are_tried_in_order() {
     let refused = Way { more, password: "wrong", ..Way::to(&both) }.house(&ca);
     let (answer, _) = Kept::ask(&*refused.source(), None).await;
     assert!(matches!(answer, Err(SourceError::Refused(_))), "{answer:?}");
+}
+
+/// From slapd to what is in force: groups are resolved by DN, changes join what was there, and a failure changes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_is_kept_true() {
+    let company = Company { people: 300, groups: 3, members: 100 };
+    let mut server = LdapServer::start(Setup { ldif: company.ldif(), page: Some(100), ..Setup::default() });
+    let house =
+        house(&server, "preset = \"openldap\"\npage_size = 100\nremoval_grace = \"0s\"\ntimeout = \"5s\"");
+    assert_eq!(house.applied().await, (603, 0, 603));
+    // 100 people with two addresses each, and the next group with all that it has.
+    let groups = || {
+        let mut all = house.shelf.open(Which::InForce).unwrap().groups().unwrap();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        all.into_iter().map(|group| group.members).collect::<Vec<_>>()
+    };
+    assert_eq!(groups(), [602, 401, 200]);
+    server.load(&entry("new", ""));
+    server.modify(&format!("dn: uid=p7,ou=people,{SUFFIX}\nchangetype: delete\n"));
+    assert_eq!(house.applied().await, (1, 2, 602));
+    assert_eq!(groups(), [600, 401, 200]);
+    assert!(house.has("new@example.com") && house.has("p8@example.com") && !house.has("p7@example.com"));
+    assert_eq!(house.applied().await, (0, 0, 602));
+    server.kill();
+    assert!(house.failed().await.contains("no answer"));
+    assert!(house.has("p8.alias@example.com"));
 }
 
 /// An address at which nobody listens.

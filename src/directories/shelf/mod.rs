@@ -5,18 +5,25 @@
 //! which process has it. Whoever syncs holds `syncing` from beginning to end. `state.json` alone says which snapshot is in
 //! force, and is replaced whole, so that a process that is killed leaves the old state or the new one.
 
+mod change;
 mod diff;
 mod state;
 
+pub(super) use change::{Onward, Taken};
 pub use diff::{Diff, Listed};
 pub use state::{Grace, InForce, Pending, State};
 
-use super::snapshot::{Meta, Snapshot, SnapshotError};
+use super::snapshot::{Meta, Snapshot, SnapshotError, View};
 use crate::config::SyncRules;
 use crate::policy::Recipients;
-use crate::store::{Stamp, StoreError};
+use crate::store::{LockError, Stamp, Store, StoreError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// The file that says which snapshot is in force.
+const STATE: &str = "state.json";
+/// The form of it that is written and read.
+const FORM: u32 = 1;
 
 /// Why a change was not made, or nothing can be read.
 #[derive(Debug, thiserror::Error)]
@@ -28,12 +35,15 @@ pub enum ShelfError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Another process is at work here.
-    #[error("{} is locked by {holder}", path.display())]
-    Locked {
-        /// The lock.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The state is there, but cannot be read.
+    #[error("{} cannot be read: {what}", path.display())]
+    State {
+        /// The file.
         path: PathBuf,
-        /// Who has it: `process 4711`.
-        holder: String,
+        /// What is wrong with it.
+        what: String,
     },
     /// Nothing waits to be accepted.
     #[error("nothing is pending")]
@@ -44,6 +54,9 @@ pub enum ShelfError {
     /// There is nothing to go back to.
     #[error("there is no older snapshot")]
     NothingOlder,
+    /// There are snapshots, and none can be used; why the first cannot.
+    #[error("no snapshot can be used: {0}")]
+    NoneGood(String),
     /// There is nothing yet.
     #[error("nothing was ever synced")]
     Empty,
@@ -94,13 +107,23 @@ pub struct Loaded {
 #[derive(Clone, Debug)]
 pub struct Shelf {
     name: Arc<str>,
-    dir: PathBuf,
+    pub(super) store: Store,
+}
+
+/// An open snapshot, and how to look at it.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) serial: u64,
+    pub(super) snapshot: Snapshot,
+    pub(super) view: View,
+    pub(super) fallback: Option<String>,
 }
 
 impl Shelf {
     /// What is kept of the directory of this name below `state_dir`, which need not be there yet.
     pub fn new(state_dir: &Path, name: &Arc<str>) -> Self {
-        Self { name: Arc::clone(name), dir: state_dir.join("directories").join(&**name) }
+        let store = Store::new(state_dir.join("directories").join(&**name));
+        Self { name: Arc::clone(name), store }
     }
 
     /// The directory's name.
@@ -110,60 +133,150 @@ impl Shelf {
 
     /// The place on disk.
     pub fn dir(&self) -> &Path {
-        &self.dir
+        self.store.dir()
     }
 
     /// How it stands; the empty state where nothing was ever synced.
     pub fn state(&self) -> Result<State, ShelfError> {
-        Ok(State::default())
+        let Some(octets) = self.store.read(STATE)? else { return Ok(State::default()) };
+        let wrong = |what: String| ShelfError::State { path: self.dir().join(STATE), what };
+        let Form { form } = serde_json::from_slice(&octets).map_err(|error| wrong(error.to_string()))?;
+        if form != FORM {
+            let what = format!(
+                "it has form {form}, which this version of Postern does not know: use the version that wrote it"
+            );
+            return Err(wrong(what));
+        }
+        serde_json::from_slice(&octets).map_err(|error| wrong(error.to_string()))
     }
 
     /// Loads what is in force; where that is damaged, the newest good one before it. Nothing, when nothing is known: never an
     /// empty set instead.
     pub fn load(&self, rules: &SyncRules, now: Stamp) -> Result<Option<Loaded>, ShelfError> {
-        let _ = (rules, now);
-        Ok(None)
+        self.newest_good(rules, now, |opened| {
+            let Opened { serial, snapshot, view, fallback } = opened;
+            let recipients = Arc::new(snapshot.recipients(view)?);
+            let next_expiry = snapshot.next_expiry(view)?;
+            Ok(Loaded { serial, recipients, meta: snapshot.meta().clone(), next_expiry, fallback })
+        })
+    }
+
+    /// Does something with what is in force; where that is damaged, with the newest good one before it.
+    pub(super) fn newest_good<T>(
+        &self,
+        rules: &SyncRules,
+        now: Stamp,
+        mut with: impl FnMut(Opened) -> Result<T, SnapshotError>,
+    ) -> Result<Option<T>, ShelfError> {
+        let view = |from| View { now, grace: rules.removal_grace, from };
+        let (in_force, pending, mut trouble) = match self.state() {
+            Ok(State { in_force: None, .. }) => return Ok(None),
+            Ok(State { in_force, pending, .. }) => (in_force, pending, None),
+            // Without the state nobody knows which one was in force; one that was kept back never is.
+            Err(ShelfError::Store(StoreError::Damaged(path))) => {
+                (None, None, Some(format!("{} is damaged", path.display())))
+            }
+            Err(error @ ShelfError::State { .. }) => (None, None, Some(error.to_string())),
+            Err(error) => return Err(error),
+        };
+        let newest = in_force.as_ref().map_or(u64::MAX, |in_force| in_force.serial);
+        let mut serials = self.serials()?;
+        serials.retain(|serial| *serial < newest && pending.as_ref().is_none_or(|one| one.serial != *serial));
+        let first = in_force.map(|in_force| (in_force.serial, in_force.grace));
+        let others = serials.into_iter().rev().map(|serial| (serial, Grace::Missed));
+        for (serial, grace) in first.into_iter().chain(others) {
+            let fallback = trouble.clone();
+            let tried = Snapshot::open(&self.path(serial), &self.name).and_then(|snapshot| {
+                if fallback.is_some() && !snapshot.meta().held.is_empty() {
+                    return Ok(None);
+                }
+                with(Opened { serial, snapshot, view: view(grace), fallback }).map(Some)
+            });
+            match tried {
+                Ok(Some(done)) => return Ok(Some(done)),
+                Ok(None) => {}
+                Err(error) => {
+                    trouble.get_or_insert_with(|| error.to_string());
+                }
+            }
+        }
+        match trouble {
+            Some(trouble) => Err(ShelfError::NoneGood(trouble)),
+            None => Ok(None),
+        }
     }
 
     /// Opens a snapshot to look into it.
     pub fn open(&self, which: Which) -> Result<Snapshot, ShelfError> {
-        let _ = which;
-        Err(ShelfError::Empty)
+        let state = self.state()?;
+        let serial = match which {
+            Which::InForce => state.in_force.ok_or(ShelfError::Empty)?.serial,
+            Which::Pending => state.pending.ok_or(ShelfError::NothingPending)?.serial,
+            Which::Serial(serial) => serial,
+        };
+        self.open_serial(serial)
+    }
+
+    fn open_serial(&self, serial: u64) -> Result<Snapshot, ShelfError> {
+        let path = self.path(serial);
+        match Snapshot::open(&path, &self.name) {
+            Err(SnapshotError::Io { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(ShelfError::NoSnapshot(serial))
+            }
+            opened => Ok(opened?),
+        }
+    }
+
+    /// How to look at what is in force now.
+    pub fn view(&self, rules: &SyncRules, now: Stamp) -> Result<View, ShelfError> {
+        let from = self.state()?.in_force.map(|in_force| in_force.grace).unwrap_or_default();
+        Ok(View { now, grace: rules.removal_grace, from })
     }
 
     /// All snapshots that are kept, newest first.
     pub fn history(&self) -> Result<Vec<Kept>, ShelfError> {
-        Ok(Vec::new())
+        let State { in_force, pending, newest, .. } = self.state()?;
+        let mut serials = self.serials()?;
+        serials.retain(|serial| *serial <= newest);
+        let kept = |serial| {
+            let path = self.path(serial);
+            let meta = Snapshot::open(&path, &self.name).map(|snapshot| snapshot.meta().clone());
+            Kept {
+                serial,
+                size: path.metadata().map_or(0, |metadata| metadata.len()),
+                in_force: in_force.as_ref().is_some_and(|one| one.serial == serial),
+                pending: pending.as_ref().is_some_and(|one| one.serial == serial),
+                meta: meta.map_err(|error| error.to_string()),
+            }
+        };
+        Ok(serials.into_iter().rev().map(kept).collect())
     }
 
     /// What changes from one snapshot to another; of each kind, the first so many are spelled out.
     pub fn diff(&self, from: Which, to: Which, first: usize) -> Result<Diff, ShelfError> {
-        let _ = (from, to, first);
-        Err(ShelfError::Empty)
+        Ok(diff::diff(&self.open(from)?, &self.open(to)?, first)?)
     }
 
-    /// Puts what is pending in force, also when this empties the directory, and ends pinning. With `at_once` those whom it
-    /// removes get no grace. Gives the number of what is in force now.
-    pub fn accept(&self, at_once: bool, now: Stamp) -> Result<u64, ShelfError> {
-        let _ = (at_once, now);
-        Err(ShelfError::NothingPending)
+    fn path(&self, serial: u64) -> PathBuf {
+        self.dir().join(file_name(serial))
     }
 
-    /// Throws away what is pending. The next sync may bring it again.
-    pub fn reject(&self) -> Result<u64, ShelfError> {
-        Err(ShelfError::NothingPending)
+    /// The numbers of all snapshots, ascending.
+    fn serials(&self) -> Result<Vec<u64>, ShelfError> {
+        let names = self.store.files()?.into_iter();
+        let mut serials: Vec<u64> =
+            names.filter_map(|(name, _)| name.strip_suffix(".snapshot")?.parse().ok()).collect();
+        serials.sort_unstable();
+        Ok(serials)
     }
+}
 
-    /// Puts an older snapshot in force, by default the newest good one before that in force, and pins it: what later syncs bring
-    /// has to be accepted. Gives its number.
-    pub fn rollback(&self, to: Option<u64>, now: Stamp) -> Result<u64, ShelfError> {
-        let _ = (to, now);
-        Err(ShelfError::NothingOlder)
-    }
+/// The number of a state's form, beside everything else in it.
+#[derive(serde::Deserialize, serde::Serialize)]
+struct Form {
+    form: u32,
+}
 
-    /// Notes when the source is to be asked next.
-    pub fn set_due(&self, due: Stamp) -> Result<(), ShelfError> {
-        let _ = due;
-        Ok(())
-    }
+fn file_name(serial: u64) -> String {
+    format!("{serial:08}.snapshot")
 }

@@ -134,6 +134,8 @@ pub struct Leaving {
     pub since: Stamp,
     /// When it first came.
     pub first_seen: Stamp,
+    /// Whether it takes mail from internal clients alone.
+    pub internal_only: bool,
 }
 
 /// What a snapshot knows of one address.

@@ -6,19 +6,34 @@
 //! of contents and its place end it, so that a file that was never finished has no end. Every section has a checksum (CRC-32),
 //! that of records one to each block. Numbers are little-endian. A file is never changed once it is there.
 
+mod entry;
+mod groups;
+mod layout;
 mod meta;
+mod numbers;
+mod recipients;
+mod writer;
+
+pub(super) use entry::{Entries, Entry};
+pub(super) use groups::{Placed, encode as encode_places};
+pub(super) use layout::Part;
+pub(super) use numbers::Numbers;
+pub(super) use writer::Writer;
 
 pub use meta::{Collision, Counts, Found, Group, GroupCounts, Invalid, Leaving, Meta, Wide};
 
 use super::record::Record;
 use super::shelf::Grace;
-use crate::mail::{Mailbox, MailboxSet};
-use crate::policy::Recipients;
+use crate::mail::MailboxKey;
 use crate::store::Stamp;
+use layout::{Medium, Section};
+use numbers::Checked;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
+
+/// Longest [`Meta`], in octets: a million whole domains take less.
+const MOST_META: u64 = 256 * 1024 * 1024;
 
 /// Why a snapshot cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -74,23 +89,76 @@ pub struct View {
     pub from: Grace,
 }
 
+impl View {
+    /// Until when those stay that are missed since then, in a snapshot that was built then; nothing when they are gone already.
+    pub(super) fn until(self, since: Stamp, built: Stamp) -> Option<Stamp> {
+        let since = match self.from {
+            Grace::Missed => since,
+            _ if since != built => since,
+            Grace::Accepted(at) => at.max(since),
+            Grace::Over => return None,
+        };
+        let until = since.after(self.grace);
+        (until > self.now).then_some(until)
+    }
+}
+
 /// An open snapshot. Opening reads and checks what it says of itself, nothing else.
 #[derive(Debug)]
 pub struct Snapshot {
-    path: Arc<Path>,
+    medium: Medium,
+    sections: Vec<Section>,
     meta: Meta,
 }
 
 impl Snapshot {
     /// Opens a snapshot of the directory of this name.
     pub fn open(path: &Path, directory: &str) -> Result<Self, SnapshotError> {
-        let _ = directory;
-        Ok(Self { path: path.into(), meta: Meta::default() })
+        let medium = Medium::open(path)?;
+        let sections = medium.contents()?;
+        let mut snapshot = Self { medium, sections, meta: Meta::default() };
+        snapshot.meta = snapshot.read_meta()?;
+        if *snapshot.meta.directory != *directory {
+            let (path, found) = (path.to_owned(), snapshot.meta.directory);
+            return Err(SnapshotError::Foreign { path, found, wanted: directory.into() });
+        }
+        let Meta { addresses, leaving, internal_only, groups, .. } = &snapshot.meta;
+        for (part, count) in [
+            (Part::Fingerprints, addresses),
+            (Part::FirstSeen, addresses),
+            (Part::Leaving, leaving),
+            (Part::InternalOnly, internal_only),
+            (Part::Groups, &groups.groups),
+        ] {
+            if snapshot.section(part)?.count != *count {
+                return Err(snapshot.medium.damaged("it contradicts itself"));
+            }
+        }
+        Ok(snapshot)
+    }
+
+    fn read_meta(&self) -> Result<Meta, SnapshotError> {
+        let section = self.section(Part::Meta)?;
+        if section.length > MOST_META {
+            return Err(self.medium.damaged("what it says of itself is too long"));
+        }
+        let mut octets = vec![0; usize::try_from(section.length).unwrap_or(0)];
+        self.medium.read_at(section.begin, &mut octets)?;
+        if crc32fast::hash(&octets) != section.checksum {
+            return Err(self.medium.damaged("the checksum of what it says of itself is wrong"));
+        }
+        serde_json::from_slice(&octets)
+            .map_err(|error| self.medium.damaged(format!("what it says of itself cannot be read: {error}")))
+    }
+
+    fn section(&self, part: Part) -> Result<Section, SnapshotError> {
+        let found = self.sections.iter().find(|section| section.part == part);
+        found.copied().ok_or_else(|| self.medium.damaged(format!("its section {part:?} is not there")))
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.medium.path
     }
 
     /// What it says of itself.
@@ -98,24 +166,63 @@ impl Snapshot {
         &self.meta
     }
 
-    /// What decisions need, straight from the file: under a second per million on one core. Those whose grace is over by
-    /// `view` are left out.
-    pub fn recipients(&self, view: View) -> Result<Recipients, SnapshotError> {
-        let _ = view;
-        Ok(Recipients::default())
+    /// Everything that a source told, one by one.
+    pub(super) fn entries(&self) -> Result<Entries, SnapshotError> {
+        let section = self.section(Part::Records)?;
+        Ok(Entries::new(&self.medium, section.begin, section.length))
     }
 
-    /// When the next of those who are leaving is to go, if any is: recipients have to be loaded again then.
-    pub fn next_expiry(&self, view: View) -> Result<Option<Stamp>, SnapshotError> {
-        let _ = view;
-        Ok(None)
+    /// Reads everything that decisions may be made by, so that what is damaged is found.
+    pub(super) fn verify(&self) -> Result<(), SnapshotError> {
+        let all = View { now: Stamp::default(), grace: Duration::MAX, from: Grace::Missed };
+        self.recipients(all)?;
+        for number in self.first_seen()? {
+            number?;
+        }
+        for placed in self.placed_groups()? {
+            self.members(&placed?)?;
+        }
+        Ok(())
     }
 
     /// All records, one by one, in no order.
     pub fn records(
         &self,
     ) -> Result<impl Iterator<Item = Result<Record, SnapshotError>> + use<>, SnapshotError> {
-        Ok(std::iter::empty())
+        Ok(self.entries()?.filter_map(|entry| match entry {
+            Ok(Entry::Object(record)) => Some(Ok(record)),
+            Ok(Entry::Membership(..) | Entry::Gone(_)) => None,
+            Err(error) => Some(Err(error)),
+        }))
+    }
+
+    /// The key of its fingerprints.
+    pub(super) fn key(&self) -> Result<MailboxKey, SnapshotError> {
+        Ok(self.keyed()?.0)
+    }
+
+    fn keyed(&self) -> Result<(MailboxKey, Numbers<8>), SnapshotError> {
+        let section = self.section(Part::Fingerprints)?;
+        let mut checked = Checked::new(&self.medium, section);
+        let key = checked.take::<16>()?.ok_or_else(|| self.medium.damaged("it has no key"))?;
+        Ok((MailboxKey::from_octets(key), Numbers::new(checked, section.count)))
+    }
+
+    /// The fingerprints of all addresses, ascending; those that are leaving are not among them.
+    pub(super) fn fingerprints(&self) -> Result<Numbers<8>, SnapshotError> {
+        Ok(self.keyed()?.1)
+    }
+
+    /// When each of [`Self::fingerprints`] first came, seconds since 1970.
+    pub(super) fn first_seen(&self) -> Result<Numbers<4>, SnapshotError> {
+        let section = self.section(Part::FirstSeen)?;
+        Ok(Numbers::new(Checked::new(&self.medium, section), section.count))
+    }
+
+    /// The fingerprints of addresses for internal clients alone, ascending; those that are leaving are not among them.
+    pub(super) fn internal_only(&self) -> Result<Numbers<8>, SnapshotError> {
+        let section = self.section(Part::InternalOnly)?;
+        Ok(Numbers::new(Checked::new(&self.medium, section), section.count))
     }
 
     /// Those that are gone and still valid by `view`, one by one.
@@ -123,26 +230,42 @@ impl Snapshot {
         &self,
         view: View,
     ) -> Result<impl Iterator<Item = Result<Leaving, SnapshotError>> + use<>, SnapshotError> {
-        let _ = view;
-        Ok(std::iter::empty())
+        let mut checked = Checked::new(&self.medium, self.section(Part::Leaving)?);
+        let built = self.meta.built;
+        let mut over = false;
+        let next = move || {
+            if over {
+                return None;
+            }
+            let next = checked.piece().and_then(|piece| match piece {
+                None => Ok(None),
+                Some(piece) => postcard::from_bytes::<Leaving>(&piece)
+                    .map(Some)
+                    .map_err(|error| checked.medium.damaged(format!("who leaves cannot be read: {error}"))),
+            });
+            over = !matches!(next, Ok(Some(_)));
+            next.transpose()
+        };
+        let is_valid = move |leaving: &Result<Leaving, SnapshotError>| {
+            leaving.as_ref().map_or(true, |leaving| view.until(leaving.since, built).is_some())
+        };
+        Ok(std::iter::from_fn(next).filter(is_valid))
     }
 
-    /// All groups, by name.
-    pub fn groups(&self) -> Result<Vec<Group>, SnapshotError> {
-        Ok(Vec::new())
+    /// When the next of those who are leaving is to go, if any is: recipients have to be loaded again then.
+    pub fn next_expiry(&self, view: View) -> Result<Option<Stamp>, SnapshotError> {
+        let built = self.meta.built;
+        let wide = self.meta.whole_domains.iter().chain(&self.meta.patterns).filter_map(|wide| wide.gone);
+        let mut next = wide.filter_map(|since| view.until(since, built)).min();
+        for leaving in self.leaving(view)? {
+            let until = view.until(leaving?.since, built);
+            next = [next, until].into_iter().flatten().min();
+        }
+        Ok(next)
     }
+}
 
-    /// The addresses in all groups of this name or key, compared without case, nested ones resolved; nothing when there is no such
-    /// group.
-    pub fn group(&self, name: &str) -> Result<Option<MailboxSet>, SnapshotError> {
-        let _ = name;
-        Ok(None)
-    }
-
-    /// What is known of one address, exactly as it is asked for; nothing when it is unknown. Reads through all records
-    /// only when the address is in them: some seconds where there are ten million.
-    pub fn find(&self, mailbox: &Mailbox, view: View) -> Result<Option<Found>, SnapshotError> {
-        let _ = (mailbox, view);
-        Ok(None)
-    }
+/// A moment from its seconds since 1970.
+fn stamp(seconds: u64) -> Stamp {
+    Stamp::default().after(Duration::from_secs(seconds))
 }
