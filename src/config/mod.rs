@@ -38,8 +38,8 @@ pub use schema::schema;
 pub use settings::{
     AddressSource, Attributes, Columns, Config, Csv, Database, DatabaseAddress, DatabaseServer, DatabaseTls,
     Directory, DirectorySource, Dns, DnsblZone, Domain, Feed, FeedFormat, Gateway, Graph, GraphCredential,
-    Guard, Identity, Ldap, LdapBind, LdapSchema, LdapServer, Ldif, Listen, Loops, Milter, Reputation, Source, Sql,
-    SyncRules,
+    Guard, Identity, Ldap, LdapBind, LdapSchema, LdapServer, Ldif, Listen, Loops, Milter, Reputation, Source,
+    Sql, SyncRules,
 };
 pub use source::ReadError;
 

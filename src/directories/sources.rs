@@ -2,10 +2,10 @@
 //! Which code asks which type of directory. This is the only place that knows all of them.
 
 use super::csv::Csv;
+use super::graph::Graph;
 use super::ldap::Ldap;
 use super::ldif::Ldif;
 use super::list::List;
-use super::graph::Graph;
 use super::source::{Complete, Cookie, Sink, Source, SourceError};
 use super::sql::Sql;
 use crate::config::{self, DirectorySource};

@@ -65,10 +65,12 @@ pub(in crate::config) struct Directory {
     /// For `csv`: the names of its columns. By default exports of Microsoft 365, Exchange and Google Workspace are known.
     pub columns: Option<Table<Columns>>,
 
-    /// For `ldap`: its servers in the order they are tried, `ldaps://dc1.example.com` or `ldap://dc1.example.com:3268`.
+    /// For `ldap`: its servers in the order they are tried, `ldaps://dc1.example.com` or `ldap://dc1.example.com:3268`. One that
+    /// does not let us in ends the sync.
     #[schemars(length(min = 1))]
     pub servers: Option<Placed<Vec<Placed<String>>>>,
-    /// For `ldap`: whether TLS is begun on `ldap://` connections (`StartTLS`). The default is `true`.
+    /// For `ldap`: whether TLS is begun on `ldap://` connections (`StartTLS`). The default is `true`. Without it a password is
+    /// sent to this machine only.
     pub start_tls: Option<Placed<bool>>,
     /// For `ldap`, `sql` and `graph`: a file with the certificates (PEM) of those who may vouch for the server, instead of the
     /// system's; for `sql` besides them.
@@ -95,6 +97,7 @@ pub(in crate::config) struct Directory {
     #[schemars(range(min = 1, max = 10_000))]
     pub page_size: Option<Placed<i64>>,
     /// For `ldap` and `graph`: whether only changes are asked for where the server can tell them. The default is `true`.
+    /// An `ldap` is asked for everything once a day even so: not every server tells everybody of what was deleted.
     pub incremental: Option<Placed<bool>>,
 
     /// For `sql`: the database, `postgres://user@host/database`, `mysql://user@host/database` or `sqlite:FILE`, without the

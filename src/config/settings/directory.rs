@@ -206,18 +206,14 @@ impl LdapServer {
             () => return None,
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
-        let (host, port) = match rest.strip_prefix('[') {
-            Some(rest) => {
-                let (host, after) = rest.split_once(']')?;
-                host.parse::<Ipv6Addr>().ok()?;
-                (host, if after.is_empty() { None } else { Some(after.strip_prefix(':')?) })
-            }
-            None => {
-                let (host, port) =
-                    rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port)));
-                let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-._".contains(&octet);
-                (!host.is_empty() && host.bytes().all(plain)).then_some((host, port))?
-            }
+        let (host, port) = if let Some(rest) = rest.strip_prefix('[') {
+            let (host, after) = rest.split_once(']')?;
+            host.parse::<Ipv6Addr>().ok()?;
+            (host, if after.is_empty() { None } else { Some(after.strip_prefix(':')?) })
+        } else {
+            let (host, port) = rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port)));
+            let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-._".contains(&octet);
+            (!host.is_empty() && host.bytes().all(plain)).then_some((host, port))?
         };
         let port = match port {
             None => {

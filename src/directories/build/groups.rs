@@ -68,6 +68,10 @@ impl Groups {
     fn add(&mut self, record: &Record) {
         let name = record.name.as_deref().or(record.addresses.first().map(|first| &**first));
         let number = self.push(name.unwrap_or(&record.key), &record.key);
+        for called in &record.called {
+            let called = self.hash(called);
+            self.by_key.entry(called).or_insert(number);
+        }
         for address in &record.addresses {
             let address = self.hash(address);
             self.by_address.entry(address).or_insert(number);
@@ -154,10 +158,12 @@ impl Joining<'_> {
 
     fn object(&mut self, record: &Record) -> Result<(), BuildError> {
         if self.contents.members && !record.addresses.is_empty() {
-            let hash = self.groups.hash(&record.key);
-            for address in &record.addresses {
-                if let Some(place) = self.place(address) {
-                    self.keys.push(u128::from(hash) << 64 | u128::from(place))?;
+            for key in [&record.key].into_iter().chain(&record.called) {
+                let hash = self.groups.hash(key);
+                for address in &record.addresses {
+                    if let Some(place) = self.place(address) {
+                        self.keys.push(u128::from(hash) << 64 | u128::from(place))?;
+                    }
                 }
             }
         }
