@@ -9,4 +9,5 @@ mod schema;
 
 pub(in crate::directories) use dn::normalize as normalize_dn;
 pub(in crate::directories) use entry::Entry;
+pub(in crate::directories) use recipient_type::kind as recipient_type;
 pub(in crate::directories) use schema::Schema;
