@@ -8,10 +8,6 @@ mod common;
 mod contract;
 #[path = "directory/files.rs"]
 mod files;
-#[path = "directory/ldap.rs"]
-mod ldap;
-#[path = "directory/ldap_peer.rs"]
-mod ldap_peer;
 #[path = "directory/graph.rs"]
 mod graph;
 #[path = "directory/graph_faults.rs"]
@@ -24,6 +20,10 @@ mod graph_peer;
 mod graph_sink;
 #[path = "directory/graph_tenant.rs"]
 mod graph_tenant;
+#[path = "directory/ldap.rs"]
+mod ldap;
+#[path = "directory/ldap_peer.rs"]
+mod ldap_peer;
 #[path = "directory/servers.rs"]
 mod servers;
 #[path = "directory/sql/mod.rs"]

@@ -23,6 +23,7 @@ mod usn;
 
 pub(in crate::directories) use dn::normalize as normalize_dn;
 pub(in crate::directories) use entry::Entry;
+pub(in crate::directories) use recipient_type::kind as recipient_type;
 pub(in crate::directories) use schema::Schema;
 
 use crate::config::{self, LdapSchema, SyncRules};
