@@ -6,6 +6,8 @@
 mod common;
 #[path = "directory/contract.rs"]
 mod contract;
+#[path = "directory/damage.rs"]
+mod damage;
 #[path = "directory/servers.rs"]
 mod servers;
 #[path = "directory/syncs.rs"]

@@ -219,6 +219,23 @@ impl Snapshot {
         Ok(Numbers::new(Checked::new(&self.medium, section), section.count))
     }
 
+    /// Fingerprints, ascending, and when each of them first came.
+    pub(super) fn dated(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<(u64, u32), SnapshotError>> + use<>, SnapshotError> {
+        let (mut fingerprints, mut dates) = (self.fingerprints()?, self.first_seen()?);
+        // Both are read to their ends, where their checksums are.
+        Ok(std::iter::from_fn(move || match (fingerprints.next(), dates.next()) {
+            (None, None) => None,
+            (Some(Ok(fingerprint)), Some(Ok(date))) => {
+                Some(Ok((fingerprint, u32::try_from(date).unwrap_or(u32::MAX))))
+            }
+            (Some(Err(error)), _) | (_, Some(Err(error))) => Some(Err(error)),
+            // Both have as many numbers as the same field says.
+            (Some(Ok(_)), None) | (None, Some(Ok(_))) => None,
+        }))
+    }
+
     /// The fingerprints of addresses for internal clients alone, ascending; those that are leaving are not among them.
     pub(super) fn internal_only(&self) -> Result<Numbers<8>, SnapshotError> {
         let section = self.section(Part::InternalOnly)?;
