@@ -215,7 +215,10 @@ impl Syncing<'_> {
         let _alone = shelf.lock_sync()?;
         shelf.store.sweep(LABEL)?;
         let now = self.now();
-        let opened = shelf.newest_good(&directory.rules, now, Ok);
+        let opened = shelf.newest_good(&directory.rules, now, |opened| {
+            opened.snapshot.verify()?;
+            Ok(opened)
+        });
         // With nothing good left, what comes is the first there is.
         let opened = match opened {
             Err(ShelfError::NoneGood(why)) => {

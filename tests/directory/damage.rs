@@ -104,6 +104,24 @@ async fn the_snapshot_before_stands_in_for_a_damaged_one() {
 }
 
 #[tokio::test]
+async fn damage_anywhere_in_force_is_healed_by_a_sync() {
+    let house = house("");
+    house.sync_with(&Told::everything(people(0, 200))).await;
+    house.sync_with(&Told::everything(people(1, 201))).await;
+    let whole = fs::read(file(&house, 2)).unwrap();
+    for at in (0..whole.len()).step_by(97) {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        let newest = house.shelf.state().unwrap().in_force.unwrap().serial;
+        fs::write(file(&house, newest), flipped).unwrap();
+        let synced = house.sync_with(&Told::everything(people(1, 201))).await;
+        assert!(matches!(synced.outcome, Outcome::Applied(_)), "octet {at}: {synced:#?}");
+        let loaded = house.loaded().unwrap();
+        assert_eq!((loaded.fallback, loaded.meta.addresses), (None, 200), "octet {at}");
+    }
+}
+
+#[tokio::test]
 async fn without_its_state_a_directory_never_uses_what_was_held() {
     let house = house("");
     house.sync_with(&Told::everything(people(0, 100))).await;

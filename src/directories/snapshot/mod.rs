@@ -172,17 +172,23 @@ impl Snapshot {
         Ok(Entries::new(&self.medium, section.begin, section.length))
     }
 
-    /// Reads everything that decisions may be made by, so that what is damaged is found.
+    /// Reads everything for its checksums, so that what is damaged is found before something is built upon it.
     pub(super) fn verify(&self) -> Result<(), SnapshotError> {
         let all = View { now: Stamp::default(), grace: Duration::MAX, from: Grace::Missed };
-        self.recipients(all)?;
-        for number in self.first_seen()? {
-            number?;
+        let mut before = None;
+        for dated in self.dated()? {
+            let (fingerprint, _) = dated?;
+            if before >= Some(fingerprint) {
+                return Err(self.medium.damaged("its fingerprints are not in order"));
+            }
+            before = Some(fingerprint);
         }
+        self.internal_only()?.try_for_each(|number| number.map(drop))?;
+        self.leaving(all)?.try_for_each(|leaving| leaving.map(drop))?;
         for placed in self.placed_groups()? {
             self.members(&placed?)?;
         }
-        Ok(())
+        self.entries()?.verify()
     }
 
     /// All records, one by one, in no order.
