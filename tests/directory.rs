@@ -8,6 +8,8 @@ mod common;
 mod contract;
 #[path = "directory/damage.rs"]
 mod damage;
+#[path = "directory/sequences.rs"]
+mod sequences;
 #[path = "directory/servers.rs"]
 mod servers;
 #[path = "directory/syncs.rs"]
