@@ -4,7 +4,7 @@
 use crate::contract::{House, Told};
 use crate::syncs::{group, house, people, person};
 use postern::directories::{Outcome, Shelf, Snapshot, View, Which};
-use postern::mail::Mailbox;
+use postern::mail::{Fingerprint, Mailbox};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,8 +17,8 @@ fn all(path: &Path, view: View) -> Result<String, String> {
     let read = || {
         let snapshot = Snapshot::open(path, "people")?;
         let recipients = snapshot.recipients(view)?;
-        let mut numbers: Vec<u64> = recipients.mailboxes.fingerprints().map(|one| one.get()).collect();
-        numbers.extend(recipients.internal_only.fingerprints().map(|one| one.get()));
+        let mut numbers: Vec<u64> = recipients.mailboxes.fingerprints().map(Fingerprint::get).collect();
+        numbers.extend(recipients.internal_only.fingerprints().map(Fingerprint::get));
         let records = snapshot.records()?.collect::<Result<Vec<_>, _>>()?;
         let leaving = snapshot.leaving(view)?.collect::<Result<Vec<_>, _>>()?;
         let members = snapshot.group("team")?.map(|set| set.fingerprints().collect::<Vec<_>>());

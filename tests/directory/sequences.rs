@@ -72,12 +72,11 @@ impl Model {
 
     fn apply(&mut self, answer: BTreeSet<u32>, grace: bool) {
         let day = self.day;
-        if let Some(known) = self.known.replace(answer.clone())
-            && grace
-        {
+        if let Some(known) = self.known.as_ref().filter(|_| grace) {
             self.leaving.extend(known.difference(&answer).map(|gone| (*gone, day)));
         }
         self.leaving.retain(|one, since| !answer.contains(one) && *since + GRACE > day);
+        self.known = Some(answer);
     }
 
     fn valid(&self) -> BTreeSet<u32> {

@@ -232,13 +232,12 @@ impl Snapshot {
         let (mut fingerprints, mut dates) = (self.fingerprints()?, self.first_seen()?);
         // Both are read to their ends, where their checksums are.
         Ok(std::iter::from_fn(move || match (fingerprints.next(), dates.next()) {
-            (None, None) => None,
+            (Some(Err(error)), _) | (_, Some(Err(error))) => Some(Err(error)),
             (Some(Ok(fingerprint)), Some(Ok(date))) => {
                 Some(Ok((fingerprint, u32::try_from(date).unwrap_or(u32::MAX))))
             }
-            (Some(Err(error)), _) | (_, Some(Err(error))) => Some(Err(error)),
-            // Both have as many numbers as the same field says.
-            (Some(Ok(_)), None) | (None, Some(Ok(_))) => None,
+            // There are as many of one as of the other.
+            (None, _) | (_, None) => None,
         }))
     }
 
