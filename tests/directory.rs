@@ -6,6 +6,8 @@
 mod common;
 #[path = "directory/contract.rs"]
 mod contract;
+#[path = "directory/damage.rs"]
+mod damage;
 #[path = "directory/files.rs"]
 mod files;
 #[path = "directory/graph.rs"]
@@ -24,6 +26,8 @@ mod graph_tenant;
 mod ldap;
 #[path = "directory/ldap_peer.rs"]
 mod ldap_peer;
+#[path = "directory/sequences.rs"]
+mod sequences;
 #[path = "directory/servers.rs"]
 mod servers;
 #[path = "directory/sql/mod.rs"]

@@ -216,7 +216,9 @@ fn digest(entry: &Entry) -> u128 {
             text(if *internal_only { "internal" } else { "" });
             for list in [called, addresses, members, groups] {
                 text(&list.len().to_string());
-                list.iter().for_each(|one| text(one));
+                for one in list {
+                    text(one);
+                }
             }
         }
         Entry::Membership(group, member) => {
