@@ -153,8 +153,14 @@ impl Learning {
     fn begin(state_dir: &Path, before: Option<Self>) -> Self {
         let file = Learned::file(state_dir);
         // It was read with the configuration, if perhaps a moment before; what changed in that moment is read again.
-        let new =
-            Self { file, read: None, in_force: None, unsaved: gate::Learned::default(), complaint: None, work: None };
+        let new = Self {
+            file,
+            read: None,
+            in_force: None,
+            unsaved: gate::Learned::default(),
+            complaint: None,
+            work: None,
+        };
         match before {
             Some(Self { unsaved, complaint, work, .. }) => Self { unsaved, complaint, work, ..new },
             None => new,
@@ -212,7 +218,11 @@ impl Learning {
             let (state_dir, noted) = (state_dir.to_owned(), std::mem::take(&mut self.unsaved));
             let work = tokio::task::spawn_blocking(move || Looked::at(&state_dir, noted)).await;
             if let Ok(Looked { trouble: Some(why), unsaved, .. }) = work {
-                tracing::warn!(why, lost = unsaved.addresses.len(), "cannot keep what is learned of recipients");
+                tracing::warn!(
+                    why,
+                    lost = unsaved.addresses.len(),
+                    "cannot keep what is learned of recipients"
+                );
             }
         };
         // A disk that hangs must not keep us.

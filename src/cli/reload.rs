@@ -67,8 +67,8 @@ pub(super) async fn change(
     let roof = Roof::next(watch.roof(), &config, &policy).await;
     // It may be writing to a slow disk just now.
     let ended = tokio::task::spawn_blocking(|| (watch.end(), directories.end())).await;
-    let (asked, (loaded, learning)) =
-        ended.map_or_else(|_| Default::default(), |(asked, (loaded, learning))| (asked, (loaded, Some(learning))));
+    let (asked, (loaded, learning)) = ended
+        .map_or_else(|_| Default::default(), |(asked, (loaded, learning))| (asked, (loaded, Some(learning))));
     // A sync may have ended since the configuration was read.
     for (name, loaded) in loaded {
         if known.get(&name).is_some_and(|known| known.serial < loaded.serial) {

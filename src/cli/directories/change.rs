@@ -61,18 +61,15 @@ pub(super) fn in_service(opened: &Opened, directory: &Directory, serial: u64) ->
         let Some(loaded) = status.directories.iter().find(|loaded| *loaded.name == *directory.name) else {
             return Some(false);
         };
-        let overtaken =
-            || shelf.state().is_ok_and(|state| state.in_force.is_none_or(|in_force| in_force.serial != serial));
+        let overtaken = || {
+            shelf.state().is_ok_and(|state| state.in_force.is_none_or(|in_force| in_force.serial != serial))
+        };
         (loaded.snapshot == Some(serial) || overtaken()).then_some(true)
     })
 }
 
 /// Waits until the server, if one runs, is as `is_so` wants it; gives what that says, and no where none runs.
-pub(super) fn wait(
-    opened: &Opened,
-    what: &str,
-    is_so: impl Fn(&Status) -> Option<bool>,
-) -> io::Result<bool> {
+pub(super) fn wait(opened: &Opened, what: &str, is_so: impl Fn(&Status) -> Option<bool>) -> io::Result<bool> {
     let began = Instant::now();
     loop {
         match status::read(&opened.config.state_dir)? {

@@ -113,10 +113,11 @@ fn on_shelf(
         }
     });
     drop(counter);
-    let was_stopped = |synced: &Synced| matches!(&synced.outcome, Outcome::Failed { error, .. } if error.is_stop());
-    synced
-        .filter(|synced| !was_stopped(synced))
-        .ok_or_else(|| io::Error::other(format!("interrupted; what is in force of `{}` stays", directory.name)))
+    let was_stopped =
+        |synced: &Synced| matches!(&synced.outcome, Outcome::Failed { error, .. } if error.is_stop());
+    synced.filter(|synced| !was_stopped(synced)).ok_or_else(|| {
+        io::Error::other(format!("interrupted; what is in force of `{}` stays", directory.name))
+    })
 }
 
 /// Tells what came of syncs.
@@ -260,7 +261,9 @@ fn sweep(state_dir: &Path) {
     for entry in std::fs::read_dir(state_dir).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let pid = name.to_str().and_then(|name| name.strip_prefix(TRIAL)).and_then(|pid| pid.parse().ok());
-        let is_gone = |pid| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None) == Err(nix::errno::Errno::ESRCH);
+        let is_gone = |pid| {
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None) == Err(nix::errno::Errno::ESRCH)
+        };
         if pid.is_some_and(is_gone) {
             // Nobody reads what stays.
             let _ = std::fs::remove_dir_all(entry.path());

@@ -241,7 +241,10 @@ async fn a_week_without_the_source_changes_nothing() {
         assert!(age >= DAY * days, "{mood:?}: its age is visible: {age:?}");
         let asked = world.script.asked.load(Ordering::Relaxed) - asked;
         let usual = 96 * u64::from(days);
-        assert!((usual * 8 / 10..usual * 14 / 10).contains(&asked), "{mood:?}: asked {asked} times in {days} days");
+        assert!(
+            (usual * 8 / 10..usual * 14 / 10).contains(&asked),
+            "{mood:?}: asked {asked} times in {days} days"
+        );
         // A start in the middle of it, without the source.
         world.stop().await;
         world.start();
