@@ -88,7 +88,10 @@ fn synced(config: &Config, loaded: &Known, problems: &mut Problems) -> Known {
         let config::Directory { name, source: _, rules, place } = directory;
         let shelf = Shelf::new(&config.state_dir, name);
         let in_force = shelf.state().map(|state| state.in_force.map(|in_force| in_force.serial));
-        let same = |loaded: &&LoadedSnapshot| matches!(in_force, Ok(serial) if serial == Some(loaded.serial));
+        let same = |loaded: &&LoadedSnapshot| {
+            matches!(in_force, Ok(serial) if serial == Some(loaded.serial))
+                && loaded.grace == rules.removal_grace
+        };
         let read = match loaded.get(name).filter(same) {
             Some(loaded) => Ok(Some(loaded.clone())),
             None => shelf.load(rules, now),

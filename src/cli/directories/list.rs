@@ -21,7 +21,7 @@ pub(super) struct Standing<'a> {
     pub(super) listed: Option<Result<u64, String>>,
 }
 
-/// Lists them; 1 when one of them needs somebody.
+/// Lists them.
 pub(super) fn list(opened: &Opened, json: bool) -> io::Result<ExitCode> {
     let all: Vec<Standing<'_>> =
         opened.config.directories.iter().map(|directory| standing(opened, directory)).collect();
