@@ -151,7 +151,7 @@ fn policy(config: &Config, gateways: Gateways, known: &Known, problems: &mut Pro
     } = config;
     let places: HashMap<Arc<str>, GatewayId> =
         gateways.places().map(|(id, gateway)| (Arc::clone(&gateway.name), id)).collect();
-    let mut placed = Directories::default();
+    let mut by_place = Directories::default();
     let directories: HashMap<Arc<str>, (DirectoryId, Loaded)> = directories
         .iter()
         .map(|directory| {
@@ -160,12 +160,12 @@ fn policy(config: &Config, gateways: Gateways, known: &Known, problems: &mut Pro
             } else {
                 directories::load(directory, problems)
             };
-            let id = placed.add(Arc::clone(&loaded.directory));
+            let id = by_place.add(Arc::clone(&loaded.directory));
             (Arc::clone(&directory.name), (id, loaded))
         })
         .collect();
     let asks = domains.iter().any(asks_learned);
-    let learned = asks.then(|| placed.add(learned(state_dir, problems)));
+    let learned = asks.then(|| by_place.add(learned(state_dir, problems)));
     let mut table = DomainTable::default();
     for domain in domains {
         let asks_learned = asks_learned(domain);
@@ -220,7 +220,7 @@ fn policy(config: &Config, gateways: Gateways, known: &Known, problems: &mut Pro
         table.insert(pattern.clone(), Arc::new(domain));
     }
     let loops = loop_rule(loops, problems);
-    Policy::new(internal.clone(), unlisted.clone(), table, gateways, placed, loops, reputation.rule())
+    Policy::new(internal.clone(), unlisted.clone(), table, gateways, by_place, loops, reputation.rule())
 }
 
 /// Whether a domain asks for recipients that were learned and approved.

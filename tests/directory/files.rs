@@ -23,7 +23,7 @@ const FORMS: [Form; 3] = [
         keys: "type = \"csv\"\npath = \"people.csv\"\ncolumns = { addresses = [\"Email\"] }",
         name: "people.csv",
         write: |addresses| {
-            format!("Email,Name\n{}", addresses.iter().map(|a| format!("{a},x\n")).collect::<String>())
+            format!("Email,Name\n{},x\n", addresses.join(",x\n"))
         },
     },
     Form {
@@ -37,7 +37,7 @@ const FORMS: [Form; 3] = [
     Form {
         keys: "type = \"list\"\npath = \"people.txt\"\nrefresh = \"1m\"",
         name: "people.txt",
-        write: |addresses| addresses.iter().map(|a| format!("{a}\n")).collect(),
+        write: |addresses| addresses.join("\n") + "\n",
     },
 ];
 
