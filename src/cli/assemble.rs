@@ -89,8 +89,8 @@ fn synced(config: &Config, loaded: &Known, problems: &mut Problems) -> Known {
         let shelf = Shelf::new(&config.state_dir, name);
         let in_force = shelf.state().map(|state| state.in_force.map(|in_force| in_force.serial));
         let same = |loaded: &&LoadedSnapshot| {
-            matches!(in_force, Ok(serial) if serial == Some(loaded.serial))
-                && loaded.grace == rules.removal_grace
+            let is_in_force = in_force.as_ref().is_ok_and(|serial| *serial == Some(loaded.serial));
+            is_in_force && loaded.grace == rules.removal_grace
         };
         let read = match loaded.get(name).filter(same) {
             Some(loaded) => Ok(Some(loaded.clone())),
@@ -114,8 +114,12 @@ fn synced(config: &Config, loaded: &Known, problems: &mut Problems) -> Known {
             }
             Err(error) => {
                 let what = format!("what was kept of `{name}` cannot be used: {error}");
-                let help = "who is in no other directory is deferred until it is synced";
+                let help = match loaded.get(name) {
+                    Some(_) => "what is loaded of it stays in force",
+                    None => "who is in no other directory is deferred until it is synced",
+                };
                 problems.push(Problem::warning(place.clone(), what).help(help));
+                known.extend(loaded.get(name).map(|loaded| (Arc::clone(name), loaded.clone())));
             }
         }
     }

@@ -193,7 +193,6 @@ fn dialogues() -> Vec<Dialogue> {
         ("with a subaddress behind the other character", "bob-news@example.com"),
         ("a list", "sales@example.com"),
         ("a list's owner", "owner-sales@example.com"),
-        ("a list's request address", "sales-request@example.com"),
         ("in an alias of the domain", "bob@alias.example"),
         ("an alias with a subaddress", "bob+news@alias.example"),
         ("with a BATV signature", "prvs=0123abcdef=bob@example.com"),
@@ -207,6 +206,7 @@ fn dialogues() -> Vec<Dialogue> {
     ];
     let refused = [
         ("nobody", "nobody@example.com", UNKNOWN),
+        ("a request address stays whole", "sales-request@example.com", UNKNOWN),
         ("nobody's subaddress", "nobody+bob@example.com", UNKNOWN),
         ("nobody in an alias", "nobody@alias.example", UNKNOWN),
         ("nobody with a BATV signature", "prvs=0123abcdef=nobody@example.com", UNKNOWN),

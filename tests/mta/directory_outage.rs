@@ -28,8 +28,11 @@ fn outage(fail: fn(&mut Site), mend: fn(&mut Site), why: &str) {
     holds(&site);
     fail(&mut site);
     let since = site.house.postern().log().len();
-    let log = site.house.postern().logged(since, "sync failed; what was in force stays");
-    assert!(log.contains(" WARN ") && log.contains("directory=corp") && log.contains(why), "{log}");
+    wait_until("a warning", SOON, || {
+        let log = site.house.postern().log();
+        let words = [" WARN ", "sync failed; what was in force stays", "directory=corp", why];
+        log[since..].lines().any(|line| words.iter().all(|words| line.contains(words)))
+    });
     holds(&site);
     let (age, state) = standing(&site);
     assert!(state["failures"].as_u64() >= Some(1) && state["trouble"].to_string().contains(why), "{state}");

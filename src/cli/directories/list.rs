@@ -193,13 +193,15 @@ fn show_meta(meta: &Meta, page: &mut Page) {
         text.extend([" of ", &kinds.join(", ")]);
     }
     page.entry(2, "recipients", COLUMN, &text);
-    let few: [(&str, u64, &str); 3] = [
-        ("leaving", *leaving, "gone, and valid until removal_grace is over"),
-        ("whole", whole_domains.len() as u64, "whole domains"),
-        ("patterns", patterns.len() as u64, "patterns"),
-    ];
-    for (label, number, what) in few.into_iter().filter(|(_, number, _)| *number > 0) {
-        page.entry(2, label, COLUMN, &format!("{} {what}", super::grouped(number)));
+    if *leaving > 0 {
+        let text = format!("{} gone, and valid until removal_grace is over", super::grouped(*leaving));
+        page.entry(2, "leaving", COLUMN, &text);
+    }
+    for (label, number) in [("domains", whole_domains.len()), ("patterns", patterns.len())] {
+        if number > 0 {
+            let what = if label == "domains" { " with every address in them" } else { "" };
+            page.entry(2, label, COLUMN, &format!("{}{what}", super::grouped(number as u64)));
+        }
     }
     if *internal_only > 0 {
         page.entry(

@@ -245,9 +245,10 @@ impl LookedUp {
                 let kind = entry.kind.unwrap_or("recipient");
                 page.entry(2, "entry", COLUMN, &format!("{kind} {}", all.join(" ")));
             }
-            if let Some(key) = &entry.key {
-                let line = entry.line.map(|line| format!(" (line {line})")).unwrap_or_default();
-                page.entry(2, "key", COLUMN, &format!("{}{line}", escape(key)));
+            if let Some(line) = entry.line {
+                page.entry(2, "line", COLUMN, &line.to_string());
+            } else if let Some(key) = &entry.key {
+                page.entry(2, "key", COLUMN, &escape(key));
             }
             if let Some(first_seen) = entry.first_seen {
                 let then = Stamp::default().after(std::time::Duration::from_secs(first_seen));

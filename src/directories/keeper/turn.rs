@@ -247,13 +247,15 @@ impl Turn {
                 why = why.join("; "),
                 "sync held; the old data stay in force: look with `postern directories diff`, take it with `accept`"
             ),
-            Outcome::Failed { error, as_of, later: _, failures } => {
-                let now = self.now();
+            Outcome::Failed { error, as_of: None, later: _, failures } => {
+                tracing::warn!(directory, %error, failures, "sync failed; nothing is known of the directory yet");
+            }
+            Outcome::Failed { error, as_of: Some(as_of), later: _, failures } => {
                 tracing::warn!(
                     directory,
                     %error,
                     failures,
-                    age = as_of.map(|as_of| tracing::field::debug(now.since(as_of))),
+                    age = ?self.now().since(*as_of),
                     "sync failed; what was in force stays"
                 );
             }
