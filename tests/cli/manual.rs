@@ -6,7 +6,7 @@ use crate::transcript::home;
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 24] = [
     "",
     "run",
     "check",
@@ -18,6 +18,15 @@ const COMMANDS: [&str; 15] = [
     "gateways diff",
     "gateways refresh",
     "gateways providers",
+    "directories",
+    "directories show",
+    "directories lookup",
+    "directories diff",
+    "directories sync",
+    "directories accept",
+    "directories import",
+    "directories rollback",
+    "directories learned",
     "generate",
     "generate man",
     "generate completions",
