@@ -10,7 +10,8 @@
 //! - [`policy`]: pure functions from those values to a verdict;
 //! - [`config`]: the configuration file as checked values, and every problem in it;
 //! - [`gate`]: holds the policy now in force, decides, records, counts;
-//! - [`dns`], [`store`]: names that are asked for, files that are kept; [`listen`]: the sockets that doors stand on;
+//! - [`dns`], [`https`], [`store`]: names and servers that are asked, files that are kept; [`listen`]: the sockets that doors
+//!   stand on;
 //! - [`gateways`], [`directories`], [`reputation`]: what is known from outside about gateways, recipients and other clients;
 //! - [`milter`]: the milter protocol's door;
 //! - [`cli`]: the commands, and the service that wires the rooms together.
@@ -21,6 +22,7 @@ pub mod directories;
 pub mod dns;
 pub mod gate;
 pub mod gateways;
+pub mod https;
 pub mod listen;
 pub mod mail;
 pub mod milter;

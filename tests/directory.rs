@@ -6,13 +6,31 @@
 mod common;
 #[path = "directory/contract.rs"]
 mod contract;
+#[path = "directory/damage.rs"]
+mod damage;
 #[path = "directory/files.rs"]
 mod files;
+#[path = "directory/graph.rs"]
+mod graph;
+#[path = "directory/graph_faults.rs"]
+mod graph_faults;
+#[path = "directory/graph_kept.rs"]
+mod graph_kept;
+#[path = "directory/graph_peer.rs"]
+mod graph_peer;
+#[path = "directory/graph_sink.rs"]
+mod graph_sink;
+#[path = "directory/graph_tenant.rs"]
+mod graph_tenant;
 #[path = "directory/ldap.rs"]
 mod ldap;
 #[path = "directory/ldap_peer.rs"]
 mod ldap_peer;
+#[path = "directory/sequences.rs"]
+mod sequences;
 #[path = "directory/servers.rs"]
 mod servers;
+#[path = "directory/sql/mod.rs"]
+mod sql;
 #[path = "directory/syncs.rs"]
 mod syncs;

@@ -141,7 +141,7 @@ fn what_is_no_configuration_is_refused() {
         "milter.listen = [\"a\"]\ndomain.\"example.com\" = { gateways = \"all\" }",
         "milter.listen = [\"a\"]\ndomain.\"example.com\" = { gateways = [] }",
         "milter.listen = [\"a\"]\ndomain.\"example.com\" = { gateways = \"any\", mode = \"on\" }",
-        "milter.listen = [\"a\"]\ndirectory.staff.type = \"list\"",
+        "milter.listen = [\"a\"]\ndirectory.staff.path = \"staff.txt\"",
         "milter.listen = [\"a\"]\n[gateway.a]",
         "milter.listen = [\"a\"]\ngateway.a.networks = []",
         "milter.listen = [\"a\"]\ndomain.a = { gateways = \"any\", subaddress = \"@\" }",

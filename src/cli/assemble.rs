@@ -155,7 +155,7 @@ fn policy(config: &Config, gateways: Gateways, known: &Known, problems: &mut Pro
     } = config;
     let places: HashMap<Arc<str>, GatewayId> =
         gateways.places().map(|(id, gateway)| (Arc::clone(&gateway.name), id)).collect();
-    let mut placed = Directories::default();
+    let mut by_place = Directories::default();
     let directories: HashMap<Arc<str>, (DirectoryId, Loaded)> = directories
         .iter()
         .map(|directory| {
@@ -164,12 +164,12 @@ fn policy(config: &Config, gateways: Gateways, known: &Known, problems: &mut Pro
             } else {
                 directories::load(directory, problems)
             };
-            let id = placed.add(Arc::clone(&loaded.directory));
+            let id = by_place.add(Arc::clone(&loaded.directory));
             (Arc::clone(&directory.name), (id, loaded))
         })
         .collect();
     let asks = domains.iter().any(asks_learned);
-    let learned = asks.then(|| placed.add(learned(state_dir, problems)));
+    let learned = asks.then(|| by_place.add(learned(state_dir, problems)));
     let mut table = DomainTable::default();
     for domain in domains {
         let asks_learned = asks_learned(domain);
@@ -224,7 +224,7 @@ fn policy(config: &Config, gateways: Gateways, known: &Known, problems: &mut Pro
         table.insert(pattern.clone(), Arc::new(domain));
     }
     let loops = loop_rule(loops, problems);
-    Policy::new(internal.clone(), unlisted.clone(), table, gateways, placed, loops, reputation.rule())
+    Policy::new(internal.clone(), unlisted.clone(), table, gateways, by_place, loops, reputation.rule())
 }
 
 /// Whether a domain asks for recipients that were learned and approved.
@@ -272,8 +272,10 @@ fn loop_rule(loops: &config::Loops, problems: &mut Problems) -> LoopRule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::{Domain, DomainPattern};
-    use crate::policy::{Mode, Reason, Verdict};
+    use crate::gate::{self, Noted};
+    use crate::mail::{Domain, DomainPattern, Mailbox, Recipient};
+    use crate::policy::{Answer, Mode, Reason, Verdict};
+    use std::time::SystemTime;
 
     fn example(name: &str) -> (Config, Policy) {
         let assembled = assemble(&Path::new("examples").join(name));
@@ -332,6 +334,58 @@ mod tests {
         let sales = &sales.recipients.as_ref().unwrap().mailboxes;
         assert!(sales.contains("dave jones", &Domain::parse("example.net").unwrap()));
         assert!(sales.contains_whole(&Domain::parse("sales.example.net").unwrap()));
+    }
+
+    /// What was approved exists for every domain that checks recipients; what is damaged is not taken for nothing.
+    #[test]
+    fn approved_recipients_are_asked_for_last() {
+        let dir = std::env::temp_dir().join(format!("postern-assemble-learned-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let file = dir.join("postern.toml");
+        let toml = r#"
+            state_dir = "."
+            milter.listen = ["unix:s"]
+            directory.staff = { type = "list", path = "staff.txt" }
+            domain."a.example" = { gateways = "any", directories = ["staff"], mode = "enforce" }
+            domain."b.example" = { gateways = "any", recipients = "reject", mode = "enforce" }
+            domain."c.example" = { alias_of = "b.example" }
+            domain."d.example" = { gateways = "any", mode = "enforce" }
+        "#;
+        std::fs::write(&file, toml).unwrap();
+        std::fs::write(dir.join("staff.txt"), "ann@a.example\n").unwrap();
+        let mailbox = |text: &str| Mailbox::parse_strict(text).unwrap();
+        let learn = |learned: &mut Learned| {
+            let noted = |address: &str| (Arc::from(address), Noted { count: 1, gateway: None });
+            let addresses = [noted("kim@a.example"), noted("kim@b.example")].into();
+            learned.merge(gate::Learned { addresses, missed: 0 }, SystemTime::UNIX_EPOCH);
+            learned.approve([&mailbox("kim@a.example"), &mailbox("kim@b.example")]).len()
+        };
+        assert_eq!(Learned::update(&dir, learn).unwrap(), 0);
+        let answers = || {
+            let assembled = assemble(&file);
+            let (_, policy) = assembled.outcome.unwrap();
+            let answer =
+                |rcpt: &str| policy::existence(&policy, &Recipient::at(mailbox(rcpt))).unwrap().answer;
+            let answers = [
+                "kim@a.example",
+                "zoe@a.example",
+                "kim@b.example",
+                "zoe@b.example",
+                "kim@c.example",
+                "zoe@d.example",
+            ]
+            .map(answer);
+            (answers, assembled.problems.render(false))
+        };
+        let (found, problems) = answers();
+        assert_eq!(found, [Answer::Yes, Answer::No, Answer::Yes, Answer::No, Answer::Yes, Answer::Yes]);
+        assert!(!problems.contains("what was learned"), "{problems}");
+        std::fs::write(dir.join("learned.json"), "{}").unwrap();
+        let (found, problems) = answers();
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(found[..5], [Answer::Unknown; 5]);
+        assert_eq!(found[5], Answer::Yes);
+        assert!(problems.contains("learned.json is damaged"), "{problems}");
     }
 
     #[test]

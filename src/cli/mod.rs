@@ -17,7 +17,7 @@ mod gateways;
 mod generate;
 pub mod interrupt;
 mod live;
-mod log;
+pub mod log;
 mod log_queue;
 mod log_text;
 mod man;

@@ -7,6 +7,7 @@
 
 mod check;
 mod data_file;
+mod database_url;
 mod file;
 mod networks;
 mod placed;
@@ -35,9 +36,10 @@ pub use problem::{Place, Problem, Problems, See, Severity};
 pub use providers::{Certainty, Fact, Known, Provider, Providers, Region, Resolved, Suggestion};
 pub use schema::schema;
 pub use settings::{
-    AddressSource, Attributes, Columns, Config, Csv, Directory, DirectorySource, Dns, DnsblZone, Domain,
-    Feed, FeedFormat, Gateway, Graph, GraphCredential, Guard, Identity, Ldap, LdapBind, LdapSchema,
-    LdapServer, Ldif, Listen, Loops, Milter, Reputation, Source, Sql, SyncRules,
+    AddressSource, Attributes, Columns, Config, Csv, Database, DatabaseAddress, DatabaseServer, DatabaseTls,
+    Directory, DirectorySource, Dns, DnsblZone, Domain, Feed, FeedFormat, Gateway, Graph, GraphCredential,
+    Guard, Identity, Ldap, LdapBind, LdapSchema, LdapServer, Ldif, Listen, Loops, Milter, Reputation, Source,
+    Sql, SyncRules,
 };
 pub use source::ReadError;
 

@@ -3,7 +3,7 @@
 //!
 //! This looks at the text alone, because it also has to hold where the text is no TOML: a quote is missing, a key is
 //! misspelt, a value stands in the wrong place. In doubt a part is hidden. Shown of a `header` is only what is plainly a
-//! name, the name of a file or that of a credential.
+//! name, the name of a file or that of a credential. Of a URL that may have a password in it, only its beginning is shown.
 
 /// Keys below which secrets stand, and words that people choose for such keys.
 const SECRET: [&str; 6] = ["header", "value", "secret", "password", "passwd", "token"];
@@ -27,7 +27,8 @@ pub(super) fn hidden_parts(content: &str) -> Vec<(usize, usize)> {
     let mut region = Region::Outside { after_secret: false };
     let mut hidden = Vec::new();
     for (number, line) in content.split('\n').enumerate() {
-        if let Some(from) = region.next(line) {
+        let parts = [region.next(line), after_scheme(line)];
+        if let Some(from) = parts.into_iter().flatten().min() {
             hidden.push((number, from));
         }
     }
@@ -104,6 +105,19 @@ fn table_name(line: &str) -> Option<&str> {
 fn begins_statement(line: &str) -> bool {
     let key = line.split_once('=').map_or("", |(key, _)| key.trim());
     !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || "-_. \"'".contains(c))
+}
+
+/// Where a URL with a password in it begins, behind its scheme: between `://` and `@`, or the end of the authority where the
+/// `@` was forgotten, is a colon that begins no port.
+fn after_scheme(line: &str) -> Option<usize> {
+    line.match_indices("://").map(|(at, mark)| at + mark.len()).find(|&from| {
+        let rest = &line[from..];
+        let authority = rest.find(['/', '?', '#', '"', '\'']).map_or(rest, |end| &rest[..end]);
+        // A password may have any of those in it.
+        let user = rest.rfind('@').map_or("", |end| &rest[..end]);
+        let ports = authority.rsplit_once(']').map_or(authority, |(_, port)| port);
+        user.contains(':') || ports.split(':').skip(1).any(|port| !port.bytes().all(|b| b.is_ascii_digit()))
+    })
 }
 
 fn bare(key: &str) -> &str {
@@ -229,6 +243,12 @@ mod tests {
             "[gateway.a.header]\nvalue = { file = \"a\", text = \"S3CRET\" }",
             "[gateway.a.header]\nvalue = [{ file = \"a\" }, \"S3CRET\"]",
             "[gateway.a.header]\nvalue = { file = \"a\" \"S3CRET\" }",
+            "[directory.a]\nurl = \"postgres://postern:S3CRET@db.example.com/mail\"",
+            "[directory.a]\nurl = postgres://postern:S3CRET@db.example.com/mail",
+            "[directory.a]\nulr = \"postgres://postern:S3CRET/1@db.example.com:5432/mail\"",
+            "[directory.a]\nurl = \"postgres://postern:S3CRET/mail\"",
+            "[directory.a]\nurl = \"postgres://postern@db.example.com/mail?password=S3CRET\"",
+            "[directory.a]\nurl = [\"https://a.example/\", \"mysql://postern:S3CRET@db.example.com/mail\"]",
         ] {
             let shown = shown(text).join("\n");
             assert!(!shown.contains("S3CRET"), "{text}\n{shown}");
@@ -242,6 +262,9 @@ mod tests {
             "[gateway.a]\nheader = { name = \"X-Id\", value = { credential = \"guid\" } }\nspf = [\"spf.example\"]",
             "[gateway.a.header]\nvalue = [{ file = \"a\" }, { file = \"b\" }]",
             "[gateway.header]\nnetworks = [\"192.0.2.0/24\"]",
+            "[directory.a]\nurl = \"postgres://postern@db.example.com:5432/mail?sslmode=verify-full\"",
+            "[directory.a]\nurl = \"postgres://postern@[::1]:5432/mail\"",
+            "[gateway.a]\nfeed = [\"https://a.example:8443/b\", \"https://c.example\"]",
             "[gateway.a]\nfiles = [\"header.txt\", \"value.txt\"]\nhosts = [\"header.example\"]",
         ] {
             assert_eq!(shown(text).join("\n"), text);

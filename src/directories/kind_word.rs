@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! What exports and tables call the kinds of recipients: Exchange's `RecipientTypeDetails` and plain words.
 
+use super::ldap::recipient_type;
 use crate::mail::RecipientKind;
 
 /// What a word says of an object.
@@ -97,6 +98,10 @@ impl KindWord {
     /// Reads a word in any case; what is not known says nothing.
     pub(super) fn read(word: &str) -> Self {
         let word = word.trim().to_lowercase();
+        // The number that Active Directory keeps it as.
+        if let Ok(number) = word.parse() {
+            return recipient_type(number).map_or(Self::System, Self::Recipient);
+        }
         if SYSTEM.contains(&word.as_str()) {
             return Self::System;
         }
@@ -118,6 +123,8 @@ mod tests {
             ("PublicFolder", KindWord::Recipient(RecipientKind::PublicFolder)),
             ("DiscoveryMailbox", KindWord::System),
             ("", KindWord::Recipient(RecipientKind::Unspecified)),
+            ("4", KindWord::Recipient(RecipientKind::Shared)),
+            ("8388608", KindWord::System),
             ("Gärtner", KindWord::Recipient(RecipientKind::Unspecified)),
         ] {
             assert_eq!(KindWord::read(word), want, "{word}");

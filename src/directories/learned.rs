@@ -21,7 +21,7 @@ pub const LEARNED: &str = "learned";
 /// Addresses that wait for approval.
 const MOST: usize = 100_000;
 /// Their length together: written as JSON, they stay far below what is kept of any file.
-const MOST_OCTETS: usize = 16 * 1024 * 1024;
+const MOST_OCTETS: usize = 8 * 1024 * 1024;
 /// The file.
 const FILE: &str = "learned.json";
 /// Whoever changes it holds this meanwhile.
@@ -91,8 +91,12 @@ impl Learned {
     /// # Errors
     /// When the file is damaged or cannot be read: who was approved is then unknown.
     pub fn read(state_dir: &Path) -> Result<Self, StoreError> {
-        let Some(content) = Store::new(state_dir).read(FILE)? else { return Ok(Self::default()) };
-        serde_json::from_slice(&content).map_err(|_| StoreError::Damaged(state_dir.join(FILE)))
+        Self::parse(state_dir, Store::new(state_dir).read(FILE)?.as_deref())
+    }
+
+    fn parse(state_dir: &Path, content: Option<&[u8]>) -> Result<Self, StoreError> {
+        let Some(content) = content else { return Ok(Self::default()) };
+        serde_json::from_slice(content).map_err(|_| StoreError::Damaged(state_dir.join(FILE)))
     }
 
     /// Reads what is kept, changes it and keeps it; alone, whoever else does the same. What `change` gives is given back.
@@ -103,12 +107,14 @@ impl Learned {
     pub fn update<T>(state_dir: &Path, change: impl FnOnce(&mut Self) -> T) -> Result<T, LockError> {
         let store = Store::new(state_dir);
         let _lock = store.lock(LOCK, PATIENCE)?;
-        let before = Self::read(state_dir)?;
-        let mut after = before.clone();
-        let given = change(&mut after);
-        if after != before {
-            // Texts and numbers are always JSON.
-            store.write(FILE, &serde_json::to_vec_pretty(&after).unwrap_or_default())?;
+        let before = store.read(FILE)?;
+        let mut learned = Self::parse(state_dir, before.as_deref())?;
+        let given = change(&mut learned);
+        // Texts and numbers are always JSON.
+        let after = serde_json::to_vec(&learned).unwrap_or_default();
+        let nothing_yet = before.is_none() && learned == Self::default();
+        if before.as_deref() != Some(&after) && !nothing_yet {
+            store.write(FILE, &after)?;
         }
         Ok(given)
     }

@@ -10,6 +10,7 @@ mod build;
 mod collected;
 mod csv;
 mod decoded;
+mod graph;
 mod inspect;
 mod keeper;
 mod kind_word;
@@ -24,14 +25,16 @@ mod shelf;
 mod snapshot;
 mod source;
 mod sources;
+mod sql;
 mod sync;
 mod system_mailbox;
 mod text_error;
 mod watched_file;
 
 pub use self::csv::Csv;
+pub use graph::Graph;
 pub use inspect::inspect;
-pub use keeper::{Keeper, Known, Published, Task};
+pub use keeper::{Keeper, Known, Published, SourceOf, Task};
 pub use ldif::Ldif;
 pub use list::List;
 pub use record::Record;
@@ -42,6 +45,7 @@ pub use snapshot::{
 };
 pub use source::{Complete, Cookie, Extent, Sink, SinkError, Source, SourceError};
 pub use sources::{source_of, source_of_import};
+pub use sql::Sql;
 pub use sync::{Applied, Clock, Outcome, Progress, Step, SyncError, Synced, Syncing};
 
 pub use learned::{Address, LEARNED, Learned, Seen};

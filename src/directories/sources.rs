@@ -2,10 +2,12 @@
 //! Which code asks which type of directory. This is the only place that knows all of them.
 
 use super::csv::Csv;
+use super::graph::Graph;
 use super::ldap::Ldap;
 use super::ldif::Ldif;
 use super::list::List;
 use super::source::{Complete, Cookie, Sink, Source, SourceError};
+use super::sql::Sql;
 use crate::config::{self, DirectorySource};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -18,18 +20,8 @@ pub fn source_of(directory: &config::Directory) -> Box<dyn Source> {
         DirectorySource::Csv(csv) => Box::new(Csv::new(csv, rules)),
         DirectorySource::Ldif(ldif) => Box::new(Ldif::new(ldif, rules)),
         DirectorySource::Ldap(ldap) => Box::new(Ldap::new(ldap, rules)),
-        DirectorySource::Sql(_) | DirectorySource::Graph(_) => Box::new(Unbuilt(source.kind())),
-    }
-}
-
-/// A type that cannot be asked yet.
-#[derive(Debug)]
-struct Unbuilt(&'static str);
-
-#[async_trait::async_trait]
-impl Source for Unbuilt {
-    async fn sync(&self, _since: Option<&Cookie>, _sink: &mut dyn Sink) -> Result<Complete, SourceError> {
-        Err(SourceError::Wrong(format!("directories of type {} cannot be synced yet", self.0)))
+        DirectorySource::Sql(sql) => Box::new(Sql::new(sql, rules)),
+        DirectorySource::Graph(graph) => Box::new(Graph::new(graph, rules)),
     }
 }
 

@@ -197,7 +197,11 @@ impl Syncing<'_> {
     fn failed(&self, error: SyncError) -> Synced {
         let later = match &error {
             SyncError::Source(SourceError::Later(pause)) => Some(*pause),
-            _ => None,
+            SyncError::Source(_)
+            | SyncError::Shelf(_)
+            | SyncError::Snapshot(_)
+            | SyncError::Empty(_)
+            | SyncError::Overtaken => None,
         };
         if error.is_stop() {
             // That tells nothing of the source.
@@ -224,7 +228,10 @@ impl Syncing<'_> {
         let _alone = shelf.lock_sync()?;
         shelf.store.sweep(LABEL)?;
         let now = self.now();
-        let opened = shelf.newest_good(&directory.rules, now, Ok);
+        let opened = shelf.newest_good(&directory.rules, now, |opened| {
+            opened.snapshot.verify()?;
+            Ok(opened)
+        });
         // With nothing good left, what comes is the first there is.
         let opened = match opened {
             Err(ShelfError::NoneGood(why)) => {
@@ -319,11 +326,11 @@ impl Attempt<'_> {
         let unchanged = match (extent, since, self.old) {
             (Extent::Nothing, Some(_), Some(old)) => {
                 let Meta { digest, addresses, .. } = old.meta().clone();
-                Some(Meta { notes, digest, addresses, ..Meta::default() })
+                Some(Meta { addresses, notes, digest, ..Meta::default() })
             }
             (Extent::Nothing, ..) => return Err(SourceError::Resync.into()),
             (Extent::Everything | Extent::Changes, ..) => match terms.finish(intake, extent, notes)? {
-                Finished::Unchanged(meta) => Some(meta),
+                Finished::Unchanged(meta) => Some(*meta),
                 Finished::New(built) => return self.take(*built, onward),
             },
         };

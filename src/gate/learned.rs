@@ -86,3 +86,29 @@ impl Learner {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::hidden::tests::Log;
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_is_counted_and_said_once() {
+        let (log, _guard) = Log::keep();
+        let learner = Learner::default();
+        let recipient = |n: usize| policy::Learned {
+            address: format!("u{n}@a.example").into(),
+            gateway: Some("seg".into()),
+        };
+        (0..MOST + 5).for_each(|n| learner.note(recipient(n)));
+        // Those that are noted are counted further.
+        learner.note(recipient(1));
+        let found = learner.collect();
+        assert_eq!((found.addresses.len(), found.missed), (MOST, 5));
+        assert_eq!(found.addresses["u1@a.example"], Noted { count: 2, gateway: Some("seg".into()) });
+        assert_eq!(log.take().len(), 1);
+        assert!(learner.collect().addresses.is_empty());
+        (0..=MOST).for_each(|n| learner.note(recipient(n)));
+        assert_eq!(log.take().len(), 1, "once more after a collection");
+    }
+}

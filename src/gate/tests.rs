@@ -5,8 +5,8 @@ use super::hidden::tests::Log;
 use super::*;
 use crate::mail::{Client, DomainPattern, DomainTable, NetworkSet, ReversePath};
 use crate::policy::{
-    Directories, Directory, DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, RecipientRules,
-    Replies, Reputation, ReverseRule, Source, Unlisted, Verdicts,
+    Directories, Directory, DomainPolicy, Gateway, Gateways, HeaderFactor, Internal, LoopRule, Mode,
+    RecipientMode, RecipientRules, Replies, Reputation, Require, ReverseRule, Source, Unlisted, Verdicts,
 };
 
 const BRIDGE: &str = "172.17.0.1";
@@ -163,4 +163,74 @@ fn what_is_renewed_by_two_is_renewed() {
     });
     let policy = gate.policy();
     assert_eq!((policy.gateways().iter().count(), policy.directories().iter().count()), (rounds + 1, rounds));
+}
+
+/// A gate with one domain that learns, behind a gateway that may have to show a header line.
+fn learning(header: bool) -> Gate {
+    let mut gateways = Gateways::default();
+    let seg = Gateway::by_networks("seg", networks(&["192.0.2.0/24"]));
+    let secrets = ["secret"].map(|value| crate::mail::Secret::new(value.as_bytes())).into();
+    let id = gateways.add(Gateway {
+        header: header.then(|| HeaderFactor { name: "X-Id".into(), secrets }),
+        require: Require::All { address: true, certificate: false, header },
+        ..seg
+    });
+    let mut own = domain("a.example", Source::Gateways(vec![id]));
+    own.recipients.mode = RecipientMode::Learn;
+    let mut table = DomainTable::default();
+    table.insert(own.pattern.clone(), Arc::new(own));
+    Gate::new(Policy::new(
+        Internal::default(),
+        Unlisted::default(),
+        table,
+        gateways,
+        Directories::default(),
+        LoopRule { id: "mx.example".into(), max_passes: 1, max_received: 0 },
+        OFF,
+    ))
+}
+
+#[tokio::test]
+async fn accepted_recipients_are_learned_once_it_is_certain() {
+    for (name, header, client, lines, want) in [
+        ("by address", false, "192.0.2.1", &[][..], &["ann@a.example 1 seg", "zoe@a.example 2 seg"][..]),
+        ("a stranger", false, "198.51.100.1", &[], &[]),
+        (
+            "by header",
+            true,
+            "192.0.2.1",
+            &[("X-Id", "secret")],
+            &["ann@a.example 1 seg", "zoe@a.example 2 seg"],
+        ),
+        ("a wrong header", true, "192.0.2.1", &[("X-Id", "guess")], &[]),
+        ("a loop", true, "192.0.2.1", &[("X-Id", "secret"), ("X-Postern-Loop", "mx.example")], &[]),
+    ] {
+        let gate = learning(header);
+        let client = Client { address: Some(client.parse().unwrap()), ..Client::default() };
+        let session = Session { client, ..Session::default() };
+        let (policy, id) = (gate.policy(), gate.session_id());
+        let mut message = Message::default();
+        for (name, value) in lines {
+            message.headers.note(name.as_bytes(), value.as_bytes(), policy.watch());
+        }
+        let case = Case { id, session: &session, message: &message };
+        let mut decisions = Vec::new();
+        for rcpt in ["zoe@a.example", "ZOE@A.example", "ann@a.example", "postmaster@a.example"] {
+            let recipient = Recipient::new(format!("<{rcpt}>").as_bytes(), Some(rcpt.as_bytes()), None);
+            decisions.push(gate.recipient(&policy, case, &recipient).await.decision);
+        }
+        let accepted: Vec<&Decision> = decisions.iter().filter(|d| !d.applied.refuses()).collect();
+        gate.headers(&policy, case, &accepted).await;
+        let learned = gate.learned();
+        let mut learned: Vec<String> = learned
+            .addresses
+            .iter()
+            .map(|(address, noted)| {
+                format!("{address} {} {}", noted.count, noted.gateway.as_deref().unwrap())
+            })
+            .collect();
+        learned.sort();
+        assert_eq!(learned, want, "{name}");
+        assert!(gate.learned().addresses.is_empty(), "collected once");
+    }
 }

@@ -34,7 +34,7 @@ impl MailboxKey {
         Self(halves.0, halves.1)
     }
 
-    /// The key as it is kept, in the order of the SipHash paper. It is as secret as the addresses are.
+    /// The key as it is kept, in the order of the `SipHash` paper. It is as secret as the addresses are.
     pub fn to_octets(&self) -> [u8; 16] {
         (u128::from(self.0) | u128::from(self.1) << u64::BITS).to_le_bytes()
     }

@@ -82,7 +82,8 @@ impl MailboxSet {
 
     /// Whether the mailbox itself is in the set. `folded_local` is a local part as [`Mailbox::folded_local`] gives it.
     pub fn contains(&self, folded_local: &str, domain: &Domain) -> bool {
-        self.len() > 0 && self.contains_fingerprint(self.key.fingerprint(folded_local, domain.as_str()))
+        !self.table.is_empty()
+            && self.contains_fingerprint(self.key.fingerprint(folded_local, domain.as_str()))
     }
 
     /// Whether a mailbox with this fingerprint, made with the key of this set, is in the set.
@@ -107,7 +108,7 @@ impl MailboxSet {
 
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0 && self.whole_domains.is_empty()
+        self.table.is_empty() && self.whole_domains.is_empty()
     }
 
     /// The fingerprints of the mailboxes, ascending.

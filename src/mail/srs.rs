@@ -2,7 +2,7 @@
 //! Envelope senders that a forwarder has rewritten (SRS), to which bounces come back: the sender behind
 //! `SRS0=HASH=DAY=domain=local`, or the first forwarder behind `SRS1=HASH=domain==HASH=DAY=domain=local`.
 //!
-//! As in Mail::SRS and libsrs2: after `SRS0` and `SRS1` stands `=`, `+` or `-`, between the parts always `=`, and the last
+//! As in `Mail::SRS` and libsrs2: after `SRS0` and `SRS1` stands `=`, `+` or `-`, between the parts always `=`, and the last
 //! part may hold anything. The hash is for the forwarder to check, who has the key; nothing is verified here.
 
 use super::Domain;

@@ -107,7 +107,7 @@ impl<'a> Asked<'a> {
         if is_role(local) || base_of(local, delimiters).is_some_and(is_role) {
             return Known::Yes(Rule::RoleAddress);
         }
-        if let Some(known) = self.mailbox(local, Entry::Exact) {
+        if let Some(known) = self.mailbox(local, &Entry::Exact) {
             return known;
         }
         let strip = own.recipients.strip;
@@ -117,7 +117,7 @@ impl<'a> Asked<'a> {
             if is_role(local) {
                 return Known::Yes(Rule::RoleAddress);
             }
-            if let Some(known) = self.mailbox(local, Entry::Exact) {
+            if let Some(known) = self.mailbox(local, &Entry::Exact) {
                 return known;
             }
         }
@@ -130,7 +130,7 @@ impl<'a> Asked<'a> {
         if let Some(pattern) = own.recipients.verp.find(local) {
             return Known::Yes(Rule::OwnBounces(pattern.clone()));
         }
-        let base = base_of(local, delimiters).and_then(|base| self.mailbox(base, Entry::Base));
+        let base = base_of(local, delimiters).and_then(|base| self.mailbox(base, &Entry::Base));
         base.or_else(|| self.pattern(local))
             .or_else(|| self.whole(local))
             .unwrap_or_else(|| self.nobody(local))
@@ -160,7 +160,7 @@ impl<'a> Asked<'a> {
     }
 
     /// A mailbox that is listed itself.
-    fn mailbox(&self, local: &str, entry: Entry) -> Option<Known> {
+    fn mailbox(&self, local: &str, entry: &Entry) -> Option<Known> {
         self.domains().find_map(|(domain, alias)| {
             let (directory, known) =
                 self.directories().find(|(_, known)| known.mailboxes.contains(local, domain))?;

@@ -243,7 +243,11 @@ impl fmt::Display for Rule {
             Self::OwnBounces(pattern) => write!(f, "own bounce address {pattern}"),
             // Its domain is ours; its local part is whatever somebody wrote.
             Self::Learned { address } => {
-                write!(f, "in none of the domain's directories, learned as {}", Escaped(address.as_bytes()))
+                write!(
+                    f,
+                    "in none of the domain's directories, to be learned as {}",
+                    Escaped(address.as_bytes())
+                )
             }
             Self::RoleAddress => f.write_str("postmaster and abuse always exist"),
             Self::NoDirectories => f.write_str("domain has no directories"),

@@ -20,6 +20,11 @@ fn factors_are_tried() {
 }
 
 #[test]
+fn recipients_are_tried() {
+    Shell::new().replay("recipients.txt");
+}
+
+#[test]
 fn cases_are_run() {
     let dir = TestDir::new();
     Shell::new().with("DIR", dir.path().to_str().unwrap()).replay("test.txt");

@@ -74,7 +74,7 @@ async fn a_first_sync_is_in_force_and_the_same_again_changes_nothing() {
 
 #[tokio::test]
 async fn what_is_gone_has_grace_and_comes_back() {
-    let house = house("max_removed = \"100%\"\n");
+    let house = house("max_removed = 100\n");
     house.sync_with(&Told::everything(people(0, 30))).await;
     house.pass(DAY);
     assert_eq!(applied(&house.sync_with(&Told::everything(people(2, 31))).await.outcome), (1, 2, 29));
@@ -210,7 +210,7 @@ async fn an_object_that_comes_again_takes_its_own_place_and_rows_of_files_do_not
 
 #[tokio::test]
 async fn what_is_wrong_is_counted_and_listed() {
-    let house = house("patterns = true\ninclude = [\"user\", \"group\"]\n");
+    let house = house("patterns = true\ninclude = [\"users\", \"groups\"]\n");
     let mut told = people(0, 200);
     told.push(Record { key: "a".into(), addresses: vec!["USER3@example.com".into()], ..Record::default() });
     told.push(Record { key: "b".into(), addresses: vec!["no address".into()], ..Record::default() });

@@ -10,18 +10,19 @@ const FLOORS: [&[&str]; 8] = [
     &["policy"],
     &["config"],
     &["gate"],
-    &["dns", "store", "listen"],
+    &["dns", "https", "store", "listen"],
     &["gateways", "directories", "reputation"],
     &["milter"],
     &["cli"],
 ];
 
 /// Doors know no back room, though back rooms lie lower.
-const STRANGERS: [(&str, &str); 5] = [
+const STRANGERS: [(&str, &str); 6] = [
     ("milter", "gateways"),
     ("milter", "directories"),
     ("milter", "reputation"),
     ("milter", "dns"),
+    ("milter", "https"),
     ("milter", "store"),
 ];
 

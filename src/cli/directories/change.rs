@@ -10,8 +10,8 @@ use crate::directories::{Which, source_of_import};
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
+use tokio::time::sleep;
 
 /// How long a server may take to load a snapshot: some seconds for ten million.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -70,7 +70,7 @@ pub(super) fn in_service(opened: &Opened, directory: &Directory, serial: u64) ->
 
 /// Waits until the server, if one runs, is as `is_so` wants it; gives what that says, and no where none runs.
 pub(super) fn wait(opened: &Opened, what: &str, is_so: impl Fn(&Status) -> Option<bool>) -> io::Result<bool> {
-    let began = Instant::now();
+    let (began, runtime) = (Instant::now(), super::runtime()?);
     loop {
         match status::read(&opened.config.state_dir)? {
             Told::NoServer => return Ok(false),
@@ -85,6 +85,6 @@ pub(super) fn wait(opened: &Opened, what: &str, is_so: impl Fn(&Status) -> Optio
             let what = format!("the server has not {what} within {} s; see its log", LIMIT.as_secs());
             return Err(io::Error::other(what));
         }
-        sleep(LOOK);
+        runtime.block_on(sleep(LOOK));
     }
 }

@@ -65,14 +65,11 @@ pub(super) fn standing<'a>(opened: &Opened, directory: &'a Directory) -> Standin
     }
     let shelf = opened.shelf(directory);
     let kept = shelf.state().map_err(|error| error.to_string()).and_then(|state| {
-        let meta = match &state.in_force {
-            None => None,
-            Some(_) => {
-                let snapshot = shelf.open(Which::InForce).map_err(|error| error.to_string())?;
-                Some(snapshot.meta().clone())
-            }
-        };
-        Ok((state, meta))
+        if state.in_force.is_none() {
+            return Ok((state, None));
+        }
+        let snapshot = shelf.open(Which::InForce).map_err(|error| error.to_string())?;
+        Ok((state, Some(snapshot.meta().clone())))
     });
     Standing { directory, kept: Some(kept), listed: None }
 }
@@ -88,7 +85,7 @@ impl Standing<'_> {
     pub(super) fn mood(&self, now: Stamp) -> Mood {
         match (&self.kept, &self.listed) {
             (None, Some(Ok(_))) => Mood::Good,
-            (None, _) | (Some(Err(_)), _) => Mood::Bad,
+            (None | Some(Err(_)), _) => Mood::Bad,
             (Some(Ok((state, meta))), _) => {
                 if meta.is_none() || self.is_overdue(now) {
                     Mood::Bad

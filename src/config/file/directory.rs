@@ -65,12 +65,15 @@ pub(in crate::config) struct Directory {
     /// For `csv`: the names of its columns. By default exports of Microsoft 365, Exchange and Google Workspace are known.
     pub columns: Option<Table<Columns>>,
 
-    /// For `ldap`: its servers in the order they are tried, `ldaps://dc1.example.com` or `ldap://dc1.example.com:3268`.
+    /// For `ldap`: its servers in the order they are tried, `ldaps://dc1.example.com` or `ldap://dc1.example.com:3268`. One that
+    /// does not let us in ends the sync.
     #[schemars(length(min = 1))]
     pub servers: Option<Placed<Vec<Placed<String>>>>,
-    /// For `ldap`: whether TLS is begun on `ldap://` connections (`StartTLS`). The default is `true`.
+    /// For `ldap`: whether TLS is begun on `ldap://` connections (`StartTLS`). The default is `true`. Without it a password is
+    /// sent to this machine only.
     pub start_tls: Option<Placed<bool>>,
-    /// For `ldap`, `sql` and `graph`: a file with the certificates (PEM) of those who may vouch for the server, instead of the system's.
+    /// For `ldap`, `sql` and `graph`: a file with the certificates (PEM) of those who may vouch for the server, instead of the
+    /// system's; for `sql` besides them.
     pub ca: Option<Placed<String>>,
     /// For `ldap`: as whom to bind. Without it and without `certificate`, the bind is anonymous.
     pub bind_dn: Option<Placed<String>>,
@@ -79,7 +82,8 @@ pub(in crate::config) struct Directory {
     pub password: Option<Placed<TextOr<SecretSource>>>,
     /// For `ldap` (SASL EXTERNAL) and `graph`: a file with our certificate (PEM).
     pub certificate: Option<Placed<String>>,
-    /// For `ldap` and `graph`: a file with the key of `certificate` (PEM); others than its owner and group may not read it.
+    /// For `ldap` and `graph`: a file with the key of `certificate` (PEM), for `graph` one of RSA; others than its owner and group may
+    /// not read it.
     pub key: Option<Placed<String>>,
     /// For `ldap`: where to search, one DN or several.
     pub base: Option<Placed<OneOrMore<String>>>,
@@ -93,14 +97,19 @@ pub(in crate::config) struct Directory {
     #[schemars(range(min = 1, max = 10_000))]
     pub page_size: Option<Placed<i64>>,
     /// For `ldap` and `graph`: whether only changes are asked for where the server can tell them. The default is `true`.
+    /// An `ldap` is asked for everything once a day even so: not every server tells everybody of what was deleted.
     pub incremental: Option<Placed<bool>>,
 
-    /// For `sql`: the database, `postgres://user@host/database`, `mysql://user@host/database` or `sqlite:FILE`. The password is not
-    /// in it.
+    /// For `sql`: the database, `postgres://user@host/database`, `mysql://user@host/database` or `sqlite:FILE`, without the
+    /// password. `?socket=/run/postgresql` names a unix socket instead of the host. The server must show a certificate for the
+    /// host's name, unless it is on this machine or `?sslmode=` says otherwise: `verify-full`, `require`, `disable`.
     pub url: Option<Placed<String>>,
-    /// For `sql`: a query whose first column is an address; a second one may name what it is (`user`, `group`, ...).
+    /// For `sql`: a query that gives an address a row, in its column `address` or its first one; `@example.com` stands for every
+    /// address of the domain. A column `kind`, or the second of two, may name what it is (`user`, `group`, ...), a column
+    /// `internal_only` whether only internal clients may write to it. Both queries are asked in one read-only transaction.
     pub query: Option<Placed<String>>,
-    /// For `sql`: a query whose columns are a group's name and an address that is in it.
+    /// For `sql`: a query that gives a member a row: the group's name, and an address that is in it, also in columns `group` and
+    /// `member`.
     pub groups_query: Option<Placed<String>>,
 
     /// For `graph`: the tenant, by its id or a domain of it.
@@ -111,9 +120,9 @@ pub(in crate::config) struct Directory {
     pub secret: Option<Placed<TextOr<SecretSource>>>,
     /// For `graph`: which of Microsoft's clouds. The default is `global`.
     pub cloud: Option<Placed<Cloud>>,
-    /// For `graph`: where Graph is, instead of the cloud's address; `https:` always.
+    /// For `graph`: where Graph is, instead of the cloud's address: `https://` and a host.
     pub graph_url: Option<Placed<String>>,
-    /// For `graph`: where tokens are got, instead of the cloud's address; `https:` always.
+    /// For `graph`: where tokens are got, instead of the cloud's address: `https://` and a host.
     pub login_url: Option<Placed<String>>,
 }
 

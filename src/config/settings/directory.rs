@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! Directories as checked values: where recipients are known, and what a sync may change by itself.
 
+use super::Sql;
 use crate::config::{DataFile, Place};
 use crate::mail::{RecipientKind, Secret};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -206,18 +206,14 @@ impl LdapServer {
             () => return None,
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
-        let (host, port) = match rest.strip_prefix('[') {
-            Some(rest) => {
-                let (host, after) = rest.split_once(']')?;
-                host.parse::<Ipv6Addr>().ok()?;
-                (host, if after.is_empty() { None } else { Some(after.strip_prefix(':')?) })
-            }
-            None => {
-                let (host, port) =
-                    rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port)));
-                let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-._".contains(&octet);
-                (!host.is_empty() && host.bytes().all(plain)).then_some((host, port))?
-            }
+        let (host, port) = if let Some(rest) = rest.strip_prefix('[') {
+            let (host, after) = rest.split_once(']')?;
+            host.parse::<Ipv6Addr>().ok()?;
+            (host, if after.is_empty() { None } else { Some(after.strip_prefix(':')?) })
+        } else {
+            let (host, port) = rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port)));
+            let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-._".contains(&octet);
+            (!host.is_empty() && host.bytes().all(plain)).then_some((host, port))?
         };
         let port = match port {
             None => {
@@ -275,23 +271,6 @@ pub struct Identity {
     pub certificate: Arc<[u8]>,
     /// Its key (PEM).
     pub key: Secret,
-}
-
-/// A database.
-#[derive(Clone, Debug)]
-pub struct Sql {
-    /// `postgres://`, `mysql://` or `sqlite:`, without a password.
-    pub url: Box<str>,
-    /// The file of an `SQLite` database, relative paths resolved.
-    pub sqlite: Option<PathBuf>,
-    /// The password.
-    pub password: Option<Secret>,
-    /// Certificates (PEM) of those who may vouch for the server, instead of the system's.
-    pub ca: Option<Arc<[u8]>>,
-    /// The query for addresses.
-    pub query: Box<str>,
-    /// The query for members of groups.
-    pub groups_query: Option<Box<str>>,
 }
 
 /// Microsoft 365.

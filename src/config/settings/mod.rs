@@ -2,11 +2,13 @@
 //! The configuration as checked values. Whoever turns it into something takes it apart by name, without `..`, so
 //! that a key without a use does not compile.
 
+mod database;
 mod directory;
 
+pub use database::{Database, DatabaseAddress, DatabaseServer, DatabaseTls, Sql};
 pub use directory::{
     Attributes, Columns, Csv, Directory, DirectorySource, Graph, GraphCredential, Identity, Ldap, LdapBind,
-    LdapSchema, LdapServer, Ldif, Sql, SyncRules,
+    LdapSchema, LdapServer, Ldif, SyncRules,
 };
 
 use super::providers::Providers;

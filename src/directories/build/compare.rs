@@ -54,15 +54,14 @@ pub(super) fn write_first_seen(
     let now = seconds(view.now);
     writer.begin(Part::FirstSeen);
     if let Some(old) = old {
-        let mut dated = old.fingerprints()?.zip(old.first_seen()?).peekable();
+        let mut dated = old.dated()?.peekable();
         let mut leaving = old.leaving(view)?.peekable();
         for number in fingerprints {
             let mut first = now;
-            while let Some((fingerprint, date)) =
-                dated.next_if(|(one, _)| one.as_ref().map_or(true, |one| one <= number))
-            {
-                if fingerprint? == *number {
-                    first = u32::try_from(date?).unwrap_or(u32::MAX);
+            while let Some(one) = dated.next_if(|one| one.as_ref().map_or(true, |(one, _)| one <= number)) {
+                let (fingerprint, date) = one?;
+                if fingerprint == *number {
+                    first = date;
                 }
             }
             while let Some(one) =
@@ -75,6 +74,8 @@ pub(super) fn write_first_seen(
             }
             writer.item(&first.to_le_bytes())?;
         }
+        // To the end, where the checksum is.
+        dated.try_for_each(|one| one.map(drop))?;
     } else {
         for _ in fingerprints {
             writer.item(&now.to_le_bytes())?;
@@ -136,11 +137,12 @@ fn spell(
 ) -> Result<(), BuildError> {
     let mut dates = vec![0u32; removed.len()];
     let mut internal = vec![false; removed.len()];
-    for (fingerprint, date) in old.fingerprints()?.zip(old.first_seen()?) {
-        if let Ok(place) = removed.binary_search(&fingerprint?)
+    for dated in old.dated()? {
+        let (fingerprint, date) = dated?;
+        if let Ok(place) = removed.binary_search(&fingerprint)
             && let Some(slot) = dates.get_mut(place)
         {
-            *slot = u32::try_from(date?).unwrap_or(u32::MAX);
+            *slot = date;
         }
     }
     for fingerprint in old.internal_only()? {

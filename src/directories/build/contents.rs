@@ -201,7 +201,7 @@ fn digest(entry: &Entry) -> u128 {
     match entry {
         Entry::Object(Record {
             key,
-            called: _,
+            called,
             line: _,
             kind,
             addresses,
@@ -214,9 +214,11 @@ fn digest(entry: &Entry) -> u128 {
             text(kind.as_str());
             text(name.as_deref().unwrap_or("\u{0}"));
             text(if *internal_only { "internal" } else { "" });
-            for list in [addresses, members, groups] {
+            for list in [called, addresses, members, groups] {
                 text(&list.len().to_string());
-                list.iter().for_each(|one| text(one));
+                for one in list {
+                    text(one);
+                }
             }
         }
         Entry::Membership(group, member) => {

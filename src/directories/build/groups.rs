@@ -23,8 +23,8 @@ use std::os::unix::fs::FileExt as _;
 const NONE: u32 = u32::MAX;
 /// Stands for a member that is a group.
 const GROUP: u32 = u32::MAX - 1;
-/// Octets of a group's name or key that are kept.
-const MOST_NAME: usize = 8 * 1024;
+/// Characters of a group's name or key that are kept.
+const MOST_NAME: usize = 4 * 1024;
 
 /// The groups there are.
 #[derive(Default)]
@@ -55,7 +55,7 @@ impl Groups {
     }
 
     fn push(&mut self, name: &str, key: &str) -> u32 {
-        let short = |text: &str| text.get(..text.floor_char_boundary(MOST_NAME)).unwrap_or(text).into();
+        let short = |text: &str| text.chars().take(MOST_NAME).collect::<String>().into();
         let number = u32::try_from(self.all.len()).unwrap_or(NONE);
         self.all.push(Group { name: short(name), key: short(key), members: 0 });
         let (name, key) = (self.hash(name), self.hash(key));
@@ -68,6 +68,10 @@ impl Groups {
     fn add(&mut self, record: &Record) {
         let name = record.name.as_deref().or(record.addresses.first().map(|first| &**first));
         let number = self.push(name.unwrap_or(&record.key), &record.key);
+        for called in &record.called {
+            let called = self.hash(called);
+            self.by_key.entry(called).or_insert(number);
+        }
         for address in &record.addresses {
             let address = self.hash(address);
             self.by_address.entry(address).or_insert(number);
@@ -154,10 +158,12 @@ impl Joining<'_> {
 
     fn object(&mut self, record: &Record) -> Result<(), BuildError> {
         if self.contents.members && !record.addresses.is_empty() {
-            let hash = self.groups.hash(&record.key);
-            for address in &record.addresses {
-                if let Some(place) = self.place(address) {
-                    self.keys.push(u128::from(hash) << 64 | u128::from(place))?;
+            for key in [&record.key].into_iter().chain(&record.called) {
+                let hash = self.groups.hash(key);
+                for address in &record.addresses {
+                    if let Some(place) = self.place(address) {
+                        self.keys.push(u128::from(hash) << 64 | u128::from(place))?;
+                    }
                 }
             }
         }
@@ -295,20 +301,20 @@ fn write_members(
     let mut counts = GroupCounts { groups: groups.all.len() as u64, dangling, ..GroupCounts::default() };
     let mut placed = Vec::with_capacity(groups.all.len());
     writer.begin(Part::Members);
-    let (mut places, mut octets) = (Vec::new(), Vec::new());
+    let (mut members, mut octets) = (Vec::new(), Vec::new());
     for number in 0..u32::try_from(groups.all.len()).unwrap_or(NONE) {
-        places.clear();
+        members.clear();
         octets.clear();
         let (within, cyclic) = groups.closure(number);
         for one in within {
-            direct.read(one, &mut places)?;
+            direct.read(one, &mut members)?;
         }
-        places.sort_unstable();
-        places.dedup();
-        encode_places(&places, &mut octets);
+        members.sort_unstable();
+        members.dedup();
+        encode_places(&members, &mut octets);
         counts.cyclic += u64::from(cyclic);
-        counts.members += places.len() as u64;
-        placed.push((writer.written(), octets.len() as u64, crc32fast::hash(&octets), places.len() as u64));
+        counts.members += members.len() as u64;
+        placed.push((writer.written(), octets.len() as u64, crc32fast::hash(&octets), members.len() as u64));
         writer.prologue(&octets)?;
     }
     writer.end();

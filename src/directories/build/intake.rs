@@ -216,7 +216,7 @@ fn shortened(text: &str) -> &str {
 impl Sink for Intake<'_> {
     fn record(&mut self, mut record: Record) -> Result<(), SinkError> {
         let texts = || {
-            let lists = [&record.addresses, &record.members, &record.groups];
+            let lists = [&record.called, &record.addresses, &record.members, &record.groups];
             lists.into_iter().flatten().chain([&record.key]).chain(&record.name)
         };
         if let Some(long) = texts().find(|text| text.len() > MOST_TEXT) {

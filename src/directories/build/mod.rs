@@ -21,7 +21,7 @@ use super::snapshot::{Collision, Entry, GroupCounts, Meta, Part, Snapshot, Snaps
 use super::source::{Extent, SinkError};
 use crate::config::SyncRules;
 use crate::mail::{DomainPattern, MailboxKey};
-use crate::store::{Staged, Stamp, Store, StoreError};
+use crate::store::{Staged, Store, StoreError};
 use contents::{Contents, Served};
 use settle::Settled;
 use std::collections::{HashMap, HashSet};
@@ -90,8 +90,8 @@ pub(super) struct Built {
 /// What was made of a complete answer.
 #[derive(Debug)]
 pub(super) enum Finished {
-    /// It is what is in force: how many addresses.
-    Unchanged(Meta),
+    /// It is what is in force.
+    Unchanged(Box<Meta>),
     /// It is something else.
     New(Box<Built>),
 }
@@ -120,7 +120,7 @@ impl<'a> Terms<'a> {
             && old.meta().digest == meta.digest
             && old.meta().served == meta.served
         {
-            return Ok(Finished::Unchanged(meta));
+            return Ok(Finished::Unchanged(Box::new(meta)));
         }
         self.write(settled, meta).map(|built| Finished::New(Box::new(built)))
     }

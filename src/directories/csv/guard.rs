@@ -37,6 +37,10 @@ enum At {
     Closed,
 }
 
+fn wrong(line: u64, what: &str) -> TextError {
+    TextError { line, what: what.to_owned() }
+}
+
 /// Passes text on, and refuses what would be misread.
 pub(super) struct Guard<R> {
     text: R,
@@ -99,17 +103,16 @@ impl<R: Read> Guard<R> {
                     self.begin_field(octet)?;
                 }
                 At::Field => self.begin_field(octet)?,
-                At::Plain if octet == self.delimiter => self.next_field()?,
                 At::Quoted if octet == b'"' => self.at = At::Quote,
                 At::Quote if octet == b'"' => self.at = At::Quoted,
-                At::Quote | At::Closed if octet == self.delimiter => self.next_field()?,
+                At::Plain | At::Quote | At::Closed if octet == self.delimiter => self.next_field()?,
                 At::Plain | At::Quote | At::Closed if end => self.at = At::Record,
                 At::Quote | At::Closed if octet == b' ' || octet == b'\t' => self.at = At::Closed,
                 At::Quote | At::Closed => return Err(self.unbalanced()),
                 At::Plain | At::Quoted => {}
             }
             if octet == 0 {
-                return Err(self.error(self.line, NUL));
+                return Err(wrong(self.line, NUL));
             }
             if self.octets > MAX_RECORD {
                 return Err(self.too_long());
@@ -141,13 +144,9 @@ impl<R: Read> Guard<R> {
         self.fields += 1;
         self.at = At::Field;
         if self.fields > MAX_COLUMNS {
-            return Err(self.error(self.line, &format!("there are more than {MAX_COLUMNS} columns here")));
+            return Err(wrong(self.line, &format!("there are more than {MAX_COLUMNS} columns here")));
         }
         Ok(())
-    }
-
-    fn error(&self, line: u64, what: &str) -> TextError {
-        TextError { line, what: what.to_owned() }
     }
 
     fn unbalanced(&self) -> TextError {
@@ -157,17 +156,17 @@ impl<R: Read> Guard<R> {
              end of the line was expected; a quote within quotes is written twice",
             self.delimiter.escape_ascii()
         );
-        self.error(self.opened, &what)
+        wrong(self.opened, &what)
     }
 
     fn too_long(&self) -> TextError {
         match self.at {
             At::Quoted | At::Quote => {
                 let what = format!("a quote is opened here that is not closed within {MAX_RECORD} octets");
-                self.error(self.opened, &what)
+                wrong(self.opened, &what)
             }
             At::Record | At::Field | At::Plain | At::Closed => {
-                self.error(self.line, &format!("this row is longer than {MAX_RECORD} octets"))
+                wrong(self.line, &format!("this row is longer than {MAX_RECORD} octets"))
             }
         }
     }
@@ -178,7 +177,7 @@ impl<R: Read> Read for Guard<R> {
         let read = self.text.read(out)?;
         let scanned = match read {
             0 if self.at == At::Quoted => {
-                Err(self.error(self.opened, "a quote is opened here that is never closed"))
+                Err(wrong(self.opened, "a quote is opened here that is never closed"))
             }
             _ => self.scan(&out[..read]),
         };

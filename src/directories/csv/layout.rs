@@ -123,12 +123,13 @@ impl Layout {
         self.names.len()
     }
 
-    /// Gives the sink what a row says.
+    /// Gives the sink what a row says. `group_before` is the group of the row before, in a table of memberships.
     pub(super) fn give(
         &self,
         row: &StringRecord,
         line: u64,
         include: &[RecipientKind],
+        group_before: &mut Box<str>,
         sink: &mut dyn Sink,
     ) -> Result<(), RowError> {
         let field = |column: Option<usize>| column.and_then(|column| row.get(column)).unwrap_or("").trim();
@@ -140,7 +141,7 @@ impl Layout {
             self.addresses(*column, field(Some(*column)), &mut addresses)?;
         }
         let Some(first) = addresses.first() else { return Ok(sink.passed_over()?) };
-        let kind = match self.kind(field(self.kind)) {
+        let kind = match kind_of(field(self.kind)) {
             KindWord::System => return Ok(sink.passed_over()?),
             KindWord::Recipient(RecipientKind::Unspecified) => self.standard_kind,
             KindWord::Recipient(kind) => kind,
@@ -162,6 +163,11 @@ impl Layout {
             if !member.is_empty() {
                 sink.membership(group, member)?;
             }
+            // Members of a group stand together; the group is told of once.
+            if *group_before == key {
+                return Ok(());
+            }
+            group_before.clone_from(&key);
         }
         sink.record(Record {
             key,
@@ -188,7 +194,7 @@ impl Layout {
         for part in addresses
             .iter()
             .map(|address| address.to_lowercase())
-            .chain(groups.iter().map(|name| name.to_string()))
+            .chain(groups.iter().map(ToString::to_string))
         {
             hasher.write(part.as_bytes());
             hasher.write_u8(0);
@@ -223,14 +229,6 @@ impl Layout {
         })
     }
 
-    fn kind(&self, field: &str) -> KindWord {
-        // An `objectClass` has all its classes in it, the most special one last.
-        match field.rsplit_once(';') {
-            Some((_, last)) => KindWord::read(last),
-            None => KindWord::read(field),
-        }
-    }
-
     fn is_internal_only(&self, field: &str) -> Result<bool, RowError> {
         let name = self.internal_only.and_then(|column| self.names.get(column)).map_or("", |name| name);
         truth::read(field).ok_or_else(|| {
@@ -240,6 +238,11 @@ impl Layout {
             ))
         })
     }
+}
+
+/// What a field says of the kind. An `objectClass` has all its classes in it, the most special one last.
+fn kind_of(field: &str) -> KindWord {
+    KindWord::read(field.rsplit(';').next().unwrap_or_default())
 }
 
 /// Distinguished names, parted by `;` that has no `\` before it (RFC 4514 section 2.4).

@@ -58,7 +58,7 @@ pub(super) fn read(
         }
         announced = separator.or(announced);
         // A CR alone may end a line.
-        line += if first.ends_with(['\r', '\n']) { 1 } else { 0 };
+        line += u64::from(first.ends_with(['\r', '\n']));
         begin.text.drain(..length);
     };
     let (delimiter, layout) =

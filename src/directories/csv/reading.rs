@@ -26,6 +26,7 @@ pub(super) struct Reading<R> {
     layout: Layout,
     rows: csv::Reader<Text<R>>,
     row: StringRecord,
+    group_before: Box<str>,
 }
 
 impl<R: Read> Reading<R> {
@@ -50,7 +51,14 @@ impl<R: Read> Reading<R> {
         let mut row = StringRecord::new();
         rows.read_record(&mut row).map_err(|error| csv_error(name, error))?;
         rows.get_mut().next_line();
-        Ok(Self { name: name.to_owned(), include: include.to_vec(), layout, rows, row })
+        Ok(Self {
+            name: name.to_owned(),
+            include: include.to_vec(),
+            layout,
+            rows,
+            row,
+            group_before: Box::default(),
+        })
     }
 
     /// What an administrator should know.
@@ -74,10 +82,12 @@ impl<R: Read> Reading<R> {
                 }
                 return Err(self.ragged(line, fields, columns));
             }
-            self.layout.give(&self.row, line, &self.include, sink).map_err(|error| match error {
-                RowError::Wrong(what) => self.wrong(line, &what),
-                RowError::Sink(error) => SourceError::Sink(error),
-            })?;
+            self.layout.give(&self.row, line, &self.include, &mut self.group_before, sink).map_err(
+                |error| match error {
+                    RowError::Wrong(what) => self.wrong(line, &what),
+                    RowError::Sink(error) => SourceError::Sink(error),
+                },
+            )?;
         }
         Ok(true)
     }
@@ -112,9 +122,10 @@ impl<R: Read> Reading<R> {
 
 fn csv_error(name: &str, error: csv::Error) -> SourceError {
     let text = error.to_string();
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => source_error(name, error),
-        // The reader is flexible and gets UTF-8, so there is nothing else.
-        _ => SourceError::Wrong(format!("{name}: {text}")),
+    // The reader is flexible and gets UTF-8, so hardly anything else can go wrong than reading.
+    if let csv::ErrorKind::Io(error) = error.into_kind() {
+        source_error(name, error)
+    } else {
+        SourceError::Wrong(format!("{name}: {text}"))
     }
 }

@@ -134,15 +134,7 @@ fn known_exports_in_every_encoding() {
             ],
             0,
         ),
-        (
-            "Google members",
-            GOOGLE_MEMBERS,
-            &[
-                ("sales@a.example", Group, "sales@a.example", false),
-                ("sales@a.example", Group, "sales@a.example", false),
-            ],
-            0,
-        ),
+        ("Google members", GOOGLE_MEMBERS, &[("sales@a.example", Group, "sales@a.example", false)], 0),
         (
             "GAM users",
             GAM_USERS,

@@ -264,7 +264,7 @@ async fn beyond_max_age_nobody_is_refused() {
     world.start();
     world.pass(HOUR, World::is_certain).await;
     world.be(Mood::Down);
-    world.pass(DAY * 3 - HOUR * 2, World::is_certain).await;
+    world.pass(HOUR * 70, World::is_certain).await;
     world.pass(HOUR * 4, World::users_exist).await;
     let overdue = |world: &World| {
         world.users_exist();

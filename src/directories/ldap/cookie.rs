@@ -7,6 +7,7 @@
 
 use crate::config::Ldap;
 use crate::directories::source::{Cookie, SourceError};
+use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -94,7 +95,8 @@ fn question(ldap: &Ldap, schema: &Schema) -> String {
         }
     };
     let asked = format!("{kind:?} {base:?} {} {:?} {who:?} {schema:?}", schema.filter(), schema.attributes());
-    Sha256::digest(asked).iter().take(16).map(|octet| format!("{octet:02x}")).collect()
+    let hash: [u8; 32] = Sha256::digest(asked).into();
+    base64::engine::general_purpose::STANDARD.encode(&hash[..16])
 }
 
 fn now() -> u64 {

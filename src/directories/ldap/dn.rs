@@ -101,7 +101,7 @@ fn value(text: &str) -> Option<(String, Option<char>, &str)> {
     if quoted {
         return None;
     }
-    while octets.len() > kept && octets.last().is_some_and(|octet| octet.is_ascii_whitespace()) {
+    while octets.len() > kept && octets.last().is_some_and(u8::is_ascii_whitespace) {
         octets.pop();
     }
     let folded = String::from_utf8_lossy(&octets).to_lowercase();

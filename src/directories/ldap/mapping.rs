@@ -49,11 +49,13 @@ impl Schema {
         let group = self.groups().iter().any(|class| entry.is_a(class));
         let kind = self.kind(entry, group);
         let addresses = self.addresses(entry, group, &mut unreadable);
-        let own = |text: &str| is_system_mailbox(text);
-        let Some(kind) = kind.filter(|_| {
-            !addresses.first().is_some_and(|address| own(address))
-                && !(self.kind == LdapSchema::ActiveDirectory && entry.text("mailNickname").is_some_and(own))
-        }) else {
+        let nickname = match self.kind {
+            LdapSchema::ActiveDirectory => entry.text("mailNickname"),
+            LdapSchema::OpenLdap | LdapSchema::Rfc2307bis => None,
+        };
+        let own =
+            nickname.into_iter().chain(addresses.first().map(|address| &**address)).any(is_system_mailbox);
+        let Some(kind) = kind.filter(|_| !own) else {
             return Reading { key, record: None, unreadable };
         };
         let mut called = Vec::new();
@@ -61,7 +63,7 @@ impl Schema {
             called.push(dn.into());
         }
         if !self.member_names.is_empty() && !group {
-            called.extend(texts(entry.values("uid"), &mut unreadable).map(|name| user_name(name)));
+            called.extend(texts(entry.values("uid"), &mut unreadable).map(user_name));
         }
         let record = Record {
             key: key.clone(),
@@ -175,12 +177,12 @@ impl Schema {
     fn members(&self, entry: &Entry, unreadable: &mut Vec<Unreadable>) -> Vec<Box<str>> {
         let mut found = Vec::new();
         for attribute in &self.members {
-            found.extend(texts(entry.values(attribute), unreadable).map(|value| member(value)));
+            found.extend(texts(entry.values(attribute), unreadable).map(member));
         }
         for attribute in &self.member_names {
-            found.extend(texts(entry.values(attribute), unreadable).map(|name| user_name(name)));
+            found.extend(texts(entry.values(attribute), unreadable).map(user_name));
         }
-        found.retain(|member: &Box<str>| !member.is_empty());
+        found.retain(|member| !str::is_empty(member));
         found
     }
 }

@@ -23,6 +23,7 @@ mod usn;
 
 pub(in crate::directories) use dn::normalize as normalize_dn;
 pub(in crate::directories) use entry::Entry;
+pub(in crate::directories) use recipient_type::kind as recipient_type;
 pub(in crate::directories) use schema::Schema;
 
 use crate::config::{self, LdapSchema, SyncRules};
@@ -39,7 +40,7 @@ use std::time::Duration;
 
 /// An LDAP directory.
 #[derive(Debug)]
-pub struct Ldap {
+pub(in crate::directories) struct Ldap {
     config: config::Ldap,
     schema: Schema,
     timeout: Duration,
@@ -47,7 +48,7 @@ pub struct Ldap {
 
 impl Ldap {
     /// A directory as it is configured. Nothing is asked yet.
-    pub fn new(config: &config::Ldap, rules: &SyncRules) -> Self {
+    pub(in crate::directories) fn new(config: &config::Ldap, rules: &SyncRules) -> Self {
         Self {
             config: config.clone(),
             schema: Schema::new(config.schema, config.filter.as_deref(), &config.attributes),
@@ -106,10 +107,8 @@ impl Ldap {
     async fn connect(&self) -> Result<Connection, SourceError> {
         let config = &self.config;
         let encrypted = |server: &config::LdapServer| server.tls || config.start_tls;
-        let tls = match config.servers.iter().any(encrypted) {
-            true => Some(trust::client_config(config)?),
-            false => None,
-        };
+        let tls =
+            if config.servers.iter().any(encrypted) { Some(trust::client_config(config)?) } else { None };
         let mut failed: Vec<String> = Vec::new();
         for server in &config.servers {
             let tls = tls.as_ref().filter(|_| encrypted(server));
@@ -168,7 +167,19 @@ impl Ldap {
         // Before the first entry: what changes from now on is asked for the next time.
         let mut point = match self.config.schema {
             _ if !self.config.incremental => None,
-            LdapSchema::ActiveDirectory => connection.controller(server).await?.map(usn::point),
+            LdapSchema::ActiveDirectory => {
+                let controller = connection.controller(server).await?;
+                for base in self.config.base.iter().take(usize::from(controller.is_some())) {
+                    if !connection.sees_deleted(&server.context(base)).await? {
+                        asked.notes.push(
+                            "deleted objects may not be seen, so a deletion shows once a day; let the account list and read \
+                             CN=Deleted Objects"
+                                .into(),
+                        );
+                    }
+                }
+                controller.map(usn::point)
+            }
             LdapSchema::OpenLdap | LdapSchema::Rfc2307bis => {
                 syncrepl::point(self, connection, server).await?
             }

@@ -20,8 +20,11 @@ const MAX_DEPTH: usize = 16;
 const SEQUENCE: u8 = 0x30;
 /// Constructed, in the first octet of a tag.
 const CONSTRUCTED: u8 = 0x20;
-/// `INTEGER 0`: the message id of what is no answer, which only is that the server ends the connection (RFC 4511 4.4.1).
-const UNSOLICITED: &[u8] = &[2, 1, 0];
+const INTEGER: u8 = 2;
+/// Answers to a bind, a search (an entry, its end, a referral), an extended operation, and an intermediate one.
+const ANSWERS: [u8; 6] = [0x61, 0x64, 0x65, 0x73, 0x78, 0x79];
+/// The id of a message that is no answer, which only is that the server ends the connection (RFC 4511 4.4.1).
+const UNSOLICITED: &[u8] = &[0];
 
 /// Passes on until one side ends; says why the server did.
 pub(super) async fn run(server: impl AsyncRead + AsyncWrite, library: UnixStream) -> Result<()> {
@@ -85,13 +88,15 @@ pub(super) async fn next(
         ));
     }
     let body = &message[header..];
-    if !is_encoding(body, 0) {
-        return Err(no_ldap());
+    let id = is_encoding(body, 0).then(|| element(body)).flatten();
+    match id {
+        Some((INTEGER, UNSOLICITED, _)) => {
+            let why = "the server has given notice of disconnection";
+            Err(Error::new(ErrorKind::ConnectionAborted, why))
+        }
+        Some((INTEGER, _, [operation, ..])) if ANSWERS.contains(operation) => Ok(()),
+        Some(_) | None => Err(no_ldap()),
     }
-    if body.starts_with(UNSOLICITED) {
-        return Err(Error::new(ErrorKind::ConnectionAborted, "the server has given notice of disconnection"));
-    }
-    Ok(())
 }
 
 fn no_ldap() -> Error {
@@ -100,31 +105,33 @@ fn no_ldap() -> Error {
 
 /// Whether these are whole values, one after another, of definite length.
 fn is_encoding(mut octets: &[u8], depth: usize) -> bool {
-    if depth > MAX_DEPTH {
-        return false;
-    }
-    while let [tag, length, rest @ ..] = octets {
-        let (length, rest) = match length {
-            0..=0x7f => (usize::from(*length), rest),
-            0x81..=0x84 => {
-                let Some((octets, rest)) = rest.split_at_checked(usize::from(length - 0x80)) else {
-                    return false;
-                };
-                (octets.iter().fold(0, |sum, octet| sum << 8 | usize::from(*octet)), rest)
-            }
-            _ => return false,
-        };
+    while !octets.is_empty() {
+        let Some((tag, value, rest)) = element(octets) else { return false };
         // Tags of more than one octet are in no LDAP message.
         if tag & 0x1f == 0x1f {
             return false;
         }
-        let Some((value, after)) = rest.split_at_checked(length) else { return false };
-        if tag & CONSTRUCTED != 0 && !is_encoding(value, depth + 1) {
+        if tag & CONSTRUCTED != 0 && (depth == MAX_DEPTH || !is_encoding(value, depth + 1)) {
             return false;
         }
-        octets = after;
+        octets = rest;
     }
-    octets.is_empty()
+    true
+}
+
+/// The first value: its tag, what is in it, and what comes after it.
+fn element(octets: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let [tag, length, rest @ ..] = octets else { return None };
+    let (length, rest) = match length {
+        0..=0x7f => (usize::from(*length), rest),
+        0x81..=0x84 => {
+            let (octets, rest) = rest.split_at_checked(usize::from(length - 0x80))?;
+            (octets.iter().fold(0, |sum, octet| sum << 8 | usize::from(*octet)), rest)
+        }
+        _ => return None,
+    };
+    let (value, rest) = rest.split_at_checked(length)?;
+    Some((*tag, value, rest))
 }
 
 #[cfg(test)]
@@ -170,7 +177,7 @@ mod tests {
         };
         for (octets, want) in [
             (nested(MAX_DEPTH), true),
-            (nested(MAX_DEPTH + 2), false),
+            (nested(MAX_DEPTH + 1), false),
             (vec![], true),
             (vec![4], false),
             (vec![4, 1], false),

@@ -110,23 +110,21 @@ impl Schema {
     }
 
     fn standard_filter(&self) -> String {
-        let present = |names: &[Box<str>]| names.iter().map(|name| format!("({name}=*)")).collect::<String>();
+        let list = |parts: Vec<String>| parts.concat();
+        let present = |names: &[Box<str>]| list(names.iter().map(|name| format!("({name}=*)")).collect());
         let classes =
-            |names: &[&str]| names.iter().map(|name| format!("(objectClass={name})")).collect::<String>();
+            |names: &[&str]| list(names.iter().map(|name| format!("(objectClass={name})")).collect());
         match self.kind {
             LdapSchema::ActiveDirectory => {
                 let holders = ["user", "contact", "publicFolder", "msExchDynamicDistributionList"];
                 // `proxyAddresses` may hold addresses of other protocols alone.
-                let with =
-                    self.addresses.iter().map(|name| match name.eq_ignore_ascii_case("proxyAddresses") {
-                        true => "(proxyAddresses=smtp:*)".to_owned(),
-                        false => format!("({name}=*)"),
-                    });
-                format!(
-                    "(|(objectClass=group)(&(|{})(|{})(!(objectClass=computer))))",
-                    with.collect::<String>(),
-                    classes(&holders)
-                )
+                let with = |name: &str| {
+                    let value = if name.eq_ignore_ascii_case("proxyAddresses") { "smtp:*" } else { "*" };
+                    format!("({name}={value})")
+                };
+                let addresses = list(self.addresses.iter().map(|name| with(name)).collect());
+                let holders = classes(&holders);
+                format!("(|(objectClass=group)(&(|{addresses})(|{holders})(!(objectClass=computer))))")
             }
             LdapSchema::OpenLdap => format!("(|{}{})", present(&self.addresses), classes(OPEN_GROUPS)),
             LdapSchema::Rfc2307bis => format!(

@@ -13,6 +13,9 @@ const PAGES: &str = "1.2.840.113556.1.4.319";
 /// Changes by cookie (RFC 4533).
 const SYNC: &str = "1.3.6.1.4.1.4203.1.9.1.1";
 
+/// Where Active Directory keeps deleted objects.
+const DELETED: &str = "18E2EA80684F11D2B9AA00C04F79F805";
+
 /// What a server says of itself. One that says nothing to us is asked for everything every time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Server {
@@ -82,6 +85,15 @@ impl Connection {
         csns.sort_unstable();
         let id = entry.text("entryUUID").map(str::to_owned);
         Ok(id.filter(|_| !csns.is_empty()).map(|id| Database { suffix: suffix.to_owned(), id, csns }))
+    }
+
+    /// Whether deleted objects may be seen: where they are kept is found by a number (MS-ADTS 6.1.1.4).
+    pub(super) async fn sees_deleted(&mut self, context: &str) -> Result<bool, SourceError> {
+        let question = Question {
+            controls: vec![super::usn::show_deleted()],
+            ..Question::about(&format!("<WKGUID={DELETED},{context}>"), &["objectGUID"])
+        };
+        Ok(self.known(question).await?.is_some())
     }
 
     /// An entry, if it is there and may be read.

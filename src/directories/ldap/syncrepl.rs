@@ -3,7 +3,8 @@
 //!
 //! The first cookie is made of the database's `contextCSN`, read before everything is asked for in pages: what changes
 //! meanwhile is told twice. A server that has no record of what was deleted says what is still there instead (the present
-//! phase, RFC 4533 3.3.2); then everything is asked for again. Deletions are known with `syncprov-sessionlog` or an access log.
+//! phase, RFC 4533 3.3.2); then everything is asked for again. Deletions are known with `syncprov-sessionlog` or an access log. A
+//! slapd that was killed may not know its last changes as such (`syncprov-checkpoint`); they show when everything is asked for next.
 
 use super::connection::Connection;
 use super::cookie::{Changes, Point};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! Changes of Active Directory, by `uSNChanged` at one domain controller (Microsoft, "Polling for Changes Using USNChanged").
+//! Changes of Active Directory, by `uSNChanged` at one domain controller (Microsoft, "Polling for Changes Using `USNChanged`").
 //!
 //! First everything that has changed is asked for by its number alone, deleted objects among it (MS-ADTS 3.1.1.3.4.1.14), in
 //! the whole part of the tree; then what of it is a recipient. What was in the first answer alone is none, or none any more.
@@ -24,6 +24,11 @@ const EXTENDED_DN: &str = "1.2.840.113556.1.4.529";
 const AS_TEXT: &[u8] = b"\x30\x03\x02\x01\x01";
 /// Changes of which the numbers are kept; with more everything is asked for.
 const MAX_CHANGES: usize = 100_000;
+
+/// Shows deleted objects.
+pub(super) fn show_deleted() -> RawControl {
+    RawControl { ctype: SHOW_DELETED.into(), crit: false, val: None }
+}
 
 /// What DNs of members come with.
 pub(super) fn extended_dn() -> RawControl {
@@ -54,13 +59,12 @@ pub(super) async fn changes(
     let mut changed = HashSet::new();
     let contexts: HashSet<String> = ldap.config.base.iter().map(|base| server.context(base)).collect();
     for context in contexts {
-        let control = RawControl { ctype: SHOW_DELETED.into(), crit: false, val: None };
         let question = Question {
             base: context,
             scope: Scope::Subtree,
             filter: newer.as_str().into(),
             attributes: ["objectGUID".to_owned()].into(),
-            controls: vec![control],
+            controls: vec![show_deleted()],
             pages: Some(ldap.pages(server)),
         };
         let mut search = connection.search(question).await?;

@@ -133,7 +133,7 @@ impl<R: BufRead> Entries<R> {
                 }
                 Some(_) if is("control") => {}
                 Some((entry, _)) => {
-                    if attribute.to_ascii_lowercase().split(';').any(|option| is_cut_range(option)) {
+                    if attribute.to_ascii_lowercase().split(';').any(is_cut_range) {
                         let what = "the values of this attribute go on in another answer of the server; export with a tool that asks for all";
                         return Err(wrong(line, what));
                     }
@@ -180,13 +180,11 @@ impl<R: BufRead> Entries<R> {
             }
             // A blank line is not gone on with.
             while !self.logical.is_empty() && self.physical()? {
-                match self.ahead.split_first() {
-                    Some((b' ', rest)) => self.logical.extend_from_slice(rest),
-                    Some(_) | None => {
-                        self.has_ahead = true;
-                        break;
-                    }
-                }
+                let Some(rest) = self.ahead.strip_prefix(b" ") else {
+                    self.has_ahead = true;
+                    break;
+                };
+                self.logical.extend_from_slice(rest);
                 if self.logical.len() > MAX_LINE {
                     return Err(wrong(line, &format!("this line is longer than {MAX_LINE} octets")));
                 }

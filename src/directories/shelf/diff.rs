@@ -116,7 +116,9 @@ fn spelled(one: &Snapshot, other: &Snapshot, alone: &[u64], most: usize) -> Resu
     };
     let wide: Vec<Box<str>> = wide(one.meta()).difference(&wide(other.meta())).cloned().collect();
     let count = (alone.len() + wide.len()) as u64;
-    wide.into_iter().for_each(|text| first.add(text));
+    for text in wide {
+        first.add(text);
+    }
     if !alone.is_empty() && most > 0 {
         let key = one.key()?;
         for record in one.records()? {
@@ -177,8 +179,8 @@ fn groups(from: &Snapshot, to: &Snapshot, most: usize, found: &mut Diff) -> Resu
 
 /// The fingerprints of a group's addresses, ascending.
 fn members(snapshot: &Snapshot, placed: &Placed, all: &[u64]) -> Result<Vec<u64>, SnapshotError> {
-    let places = snapshot.members(placed)?.into_iter();
-    Ok(places.filter_map(|place| all.get(place as usize).copied()).collect())
+    let indexes = snapshot.members(placed)?.into_iter();
+    Ok(indexes.filter_map(|place| all.get(place as usize).copied()).collect())
 }
 
 /// How many are in one alone.

@@ -119,14 +119,14 @@ impl Snapshot {
     /// The places of a group's addresses among the fingerprints, ascending.
     pub(in crate::directories) fn members(&self, placed: &Placed) -> Result<Vec<u32>, SnapshotError> {
         let section = self.section(Part::Members)?;
-        let places = read(&self.medium, section, placed)?;
-        let count = places.len() as u64;
+        let indexes = read(&self.medium, section, placed)?;
+        let count = indexes.len() as u64;
         if count != placed.group.members
-            || places.last().is_some_and(|last| u64::from(*last) >= self.meta.addresses)
+            || indexes.last().is_some_and(|last| u64::from(*last) >= self.meta.addresses)
         {
             return Err(self.medium.damaged("a group has impossible members"));
         }
-        Ok(places)
+        Ok(indexes)
     }
 }
 

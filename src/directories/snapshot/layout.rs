@@ -16,7 +16,8 @@ const MARK: [u8; 12] = *b"postern snap";
 /// What it ends with.
 const END: [u8; 8] = *b"snap end";
 /// Octets before the first section: the mark, the form, a checksum of both.
-pub(super) const HEAD: u64 = 20;
+pub(super) const HEAD: u64 = HEAD_OCTETS as u64;
+const HEAD_OCTETS: usize = 20;
 /// Octets after the table of contents: where that begins, its length, a checksum of it and of both, the end.
 const TAIL: usize = 24;
 /// Longest table of contents, in octets.
@@ -109,7 +110,7 @@ impl Medium {
     /// The table of contents, checked as far as that can be without the sections.
     pub(super) fn contents(&self) -> Result<Vec<Section>, SnapshotError> {
         let size = self.file.metadata().map_err(|error| self.io(error))?.len();
-        let mut first = [0; HEAD as usize];
+        let mut first = [0; HEAD_OCTETS];
         self.read_at(0, &mut first)?;
         let (mark, rest) = first.split_at(MARK.len());
         let (form, checksum) = rest.split_at(4);

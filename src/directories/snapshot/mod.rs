@@ -172,17 +172,23 @@ impl Snapshot {
         Ok(Entries::new(&self.medium, section.begin, section.length))
     }
 
-    /// Reads everything that decisions may be made by, so that what is damaged is found.
+    /// Reads everything for its checksums, so that what is damaged is found before something is built upon it.
     pub(super) fn verify(&self) -> Result<(), SnapshotError> {
         let all = View { now: Stamp::default(), grace: Duration::MAX, from: Grace::Missed };
-        self.recipients(all)?;
-        for number in self.first_seen()? {
-            number?;
+        let mut before = None;
+        for dated in self.dated()? {
+            let (fingerprint, _) = dated?;
+            if before >= Some(fingerprint) {
+                return Err(self.medium.damaged("its fingerprints are not in order"));
+            }
+            before = Some(fingerprint);
         }
+        self.internal_only()?.try_for_each(|number| number.map(drop))?;
+        self.leaving(all)?.try_for_each(|leaving| leaving.map(drop))?;
         for placed in self.placed_groups()? {
             self.members(&placed?)?;
         }
-        Ok(())
+        self.entries()?.verify()
     }
 
     /// All records, one by one, in no order.
@@ -217,6 +223,22 @@ impl Snapshot {
     pub(super) fn first_seen(&self) -> Result<Numbers<4>, SnapshotError> {
         let section = self.section(Part::FirstSeen)?;
         Ok(Numbers::new(Checked::new(&self.medium, section), section.count))
+    }
+
+    /// Fingerprints, ascending, and when each of them first came.
+    pub(super) fn dated(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<(u64, u32), SnapshotError>> + use<>, SnapshotError> {
+        let (mut fingerprints, mut dates) = (self.fingerprints()?, self.first_seen()?);
+        // Both are read to their ends, where their checksums are.
+        Ok(std::iter::from_fn(move || match (fingerprints.next(), dates.next()) {
+            (Some(Err(error)), _) | (_, Some(Err(error))) => Some(Err(error)),
+            (Some(Ok(fingerprint)), Some(Ok(date))) => {
+                Some(Ok((fingerprint, u32::try_from(date).unwrap_or(u32::MAX))))
+            }
+            // There are as many of one as of the other.
+            (None, _) | (_, None) => None,
+        }))
     }
 
     /// The fingerprints of addresses for internal clients alone, ascending; those that are leaving are not among them.

@@ -110,11 +110,6 @@ impl<const N: usize> Numbers<N> {
     pub(super) fn new(checked: Checked, count: u64) -> Self {
         Self { checked: Some(checked), left: count }
     }
-
-    /// How many are still to come.
-    pub(in crate::directories) fn left(&self) -> u64 {
-        self.left
-    }
 }
 
 impl<const N: usize> Iterator for Numbers<N> {

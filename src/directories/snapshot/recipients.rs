@@ -115,8 +115,9 @@ impl Snapshot {
         }
         if let Some(place) = place {
             for (index, seconds) in (0u64..).zip(self.first_seen()?) {
+                let seconds = seconds?;
                 if index == place {
-                    found.first_seen = Some(super::stamp(seconds?));
+                    found.first_seen = Some(super::stamp(seconds));
                 }
             }
             for number in self.internal_only()? {

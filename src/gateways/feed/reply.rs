@@ -12,7 +12,8 @@
 use super::super::fetch::Validators;
 use super::super::source::SourceError;
 use crate::config::FeedFormat;
-use reqwest::header::{CACHE_CONTROL, ETAG, EXPIRES, HeaderMap, HeaderName, LAST_MODIFIED, RETRY_AFTER};
+use crate::https::{retry_after, until};
+use reqwest::header::{CACHE_CONTROL, ETAG, EXPIRES, HeaderMap, HeaderName, LAST_MODIFIED};
 use reqwest::{Response, StatusCode};
 use std::time::{Duration, SystemTime};
 
@@ -68,12 +69,6 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-/// RFC 9110 10.2.3: seconds or a date.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = text(headers, &RETRY_AFTER)?;
-    text.parse().map(Duration::from_secs).ok().or_else(|| until(text, now))
-}
-
 /// RFC 9111 5.2.2.1 and 5.3. Microsoft asks not to be asked more often than once an hour.
 fn ttl(headers: &HeaderMap, format: FeedFormat, now: SystemTime) -> Duration {
     let max_age = text(headers, &CACHE_CONTROL).and_then(|control| {
@@ -90,12 +85,6 @@ fn ttl(headers: &HeaderMap, format: FeedFormat, now: SystemTime) -> Duration {
         FeedFormat::Microsoft => ttl.max(HOUR),
         FeedFormat::Json | FeedFormat::Text => ttl,
     }
-}
-
-/// How long it is until a date; no time when it is over.
-fn until(date: &str, now: SystemTime) -> Option<Duration> {
-    let date = httpdate::parse_http_date(date).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@
 
 use super::super::source::SourceError;
 use crate::config::Feed;
+use crate::https::{AuthorityError, authorities};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
@@ -33,26 +33,10 @@ pub(super) fn client_config(feed: &Feed) -> Result<ClientConfig, SourceError> {
 }
 
 fn roots(feed: &Feed) -> Result<RootCertStore, SourceError> {
-    let mut roots = RootCertStore::empty();
-    if let Some(ca) = &feed.ca {
-        let found: Result<Vec<CertificateDer<'_>>, _> = CertificateDer::pem_slice_iter(ca).collect();
-        let found = found.map_err(|error| SourceError::Wrong(format!("`ca` is not PEM: {error}")))?;
-        for certificate in found {
-            roots.add(certificate).map_err(|error| SourceError::Wrong(format!("`ca`: {error}")))?;
-        }
-        if roots.is_empty() {
-            return Err(SourceError::Wrong("`ca` has no certificate in it".into()));
-        }
-        return Ok(roots);
-    }
-    // Some of the system's may be unreadable to us; whether the rest is enough shows when it is needed.
-    let found = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        let why = "the system has no certificate authorities (ca-certificates); name one with `ca`";
-        return Err(SourceError::Unreachable(why.into()));
-    }
-    Ok(roots)
+    authorities(feed.ca.as_deref()).map_err(|error| match error {
+        AuthorityError::Wrong(why) => SourceError::Wrong(why),
+        AuthorityError::NoneHere => SourceError::Unreachable(error.to_string()),
+    })
 }
 
 /// Verifies by authorities, and by pins where there are any.

@@ -65,8 +65,8 @@ fn every_size() {
 
 #[test]
 fn all_in_one_bucket() {
-    for from in [0, 1 << 63, u64::MAX - 99_999] {
-        agrees(&(0..100_000).map(|n| from + n).collect::<Vec<_>>(), &[from.wrapping_sub(1)]);
+    for from in [0, 1 << 63, u64::MAX - 9_999] {
+        agrees(&(0..10_000).map(|n| from + n).collect::<Vec<_>>(), &[from.wrapping_sub(1)]);
     }
     let two_ends: Vec<u64> = (0..5_000).flat_map(|n| [n, u64::MAX - n]).collect();
     agrees(&two_ends, &[5_000, u64::MAX - 5_000]);
@@ -74,7 +74,7 @@ fn all_in_one_bucket() {
 
 #[test]
 fn no_memory_is_kept_that_is_not_needed() {
-    for (size, most) in [(500, 7.6), (1_000, 7.5), (4_095, 7.2), (4_096, 7.3), (65_536, 6.8), (300_000, 6.6)]
+    for (size, most) in [(500, 7.9), (1_000, 7.8), (4_095, 7.5), (4_096, 7.4), (65_536, 6.9), (300_000, 6.6)]
     {
         let table = FingerprintTable::from_unsorted((0..size).map(scrambled).collect());
         let sorted: Vec<u64> = table.iter().map(Fingerprint::get).collect();

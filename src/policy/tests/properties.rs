@@ -17,21 +17,23 @@ fn any_policy(modes: &'static [Mode]) -> impl Strategy<Value = Policy> {
         any_verdict(),
         any::<bool>(),
         any::<bool>(),
+        any_rules(),
     );
     let loops = (0u32..4, 0u32..4);
-    let others = (any_gateway(), any_gateway(), any_reputation());
+    let others = (any_gateway(), any_gateway(), any_reputation(), any_directory());
     (prop::collection::vec(one, 1..4), loops, others).prop_map(
-        |(domains, loops, (first, second, reputation))| {
+        |(domains, loops, (first, second, reputation, directory))| {
             let mut placed = Gateways::default();
             let both = vec![placed.add(first), placed.add(second)];
             let (max_passes, max_received) = loops;
             let domains = domains.into_iter().zip(["a.example", "*.a.example", "b.example"]);
             let mut policy = policy(
                 domains
-                    .map(|((mode, source, recipient, loops, any, undirected), name)| {
+                    .map(|((mode, source, recipient, loops, any, undirected, rules), name)| {
                         let mut domain = domain(name, mode);
                         domain.verdicts = Verdicts { source, recipient, loops, reputation: source };
                         domain.source = if any { Source::Any } else { Source::Gateways(both.clone()) };
+                        domain.recipients = rules;
                         if undirected {
                             domain.directories.clear();
                         }
@@ -41,9 +43,37 @@ fn any_policy(modes: &'static [Mode]) -> impl Strategy<Value = Policy> {
             );
             policy.loops = LoopRule { id: "mx.example".into(), max_passes, max_received };
             policy.reputation = reputation;
-            policy.with_gateways(placed)
+            policy.with_gateways(placed).with_directories([Arc::new(directory)].into_iter().collect())
         },
     )
+}
+
+fn any_rules() -> impl Strategy<Value = RecipientRules> {
+    let modes = vec![RecipientMode::Off, RecipientMode::Learn, RecipientMode::Check];
+    let alias = prop::option::of(Just(crate::mail::Domain::parse("b.example").unwrap()));
+    (prop::sample::select(modes), any::<[bool; 4]>(), alias).prop_map(
+        |(mode, [asks_learned, batv, srs, verp], alias_of)| RecipientRules {
+            mode,
+            learned: asks_learned.then(|| directories().1),
+            strip: Strip { batv, srs },
+            verp: verp.then(|| crate::mail::LocalPattern::parse("z*").unwrap()).into_iter().collect(),
+            alias_of,
+        },
+    )
+}
+
+/// The one directory, in any state.
+fn any_directory() -> impl Strategy<Value = Directory> {
+    let pattern = prop::sample::select(vec!["a.example", "*.a.example", "b.example"]);
+    let served = prop::option::of(prop::collection::vec(pattern, 0..4));
+    (prop::bool::weighted(0.8), prop::bool::weighted(0.2), served).prop_map(|(loaded, overdue, served)| {
+        let known = ["ann@a.example", "carl@b.example", "all@a.example"];
+        let served =
+            served.map(|patterns| patterns.iter().map(|p| DomainPattern::parse(p).unwrap()).collect());
+        let internal_only = mailboxes(&["all@a.example"]);
+        let recipients = Recipients { internal_only, served, ..mailboxes(&known).into() };
+        Directory { name: "staff".into(), recipients: loaded.then(|| Arc::new(recipients)), overdue }
+    })
 }
 
 fn any_gateway() -> impl Strategy<Value = Gateway> {
@@ -129,6 +159,10 @@ fn any_recipient() -> impl Strategy<Value = Recipient> {
         "zoe@a.example",
         "ann@x.a.example",
         "carl@b.example",
+        "all+x@a.example",
+        "prvs=0123abcdef=ann@a.example",
+        "srs0=h=t=b.example=zoe@a.example",
+        "srs0=h=t=c.example=zoe@a.example",
         "ann@c.example",
         "\"a b\"@a.example",
         "ann%a.example",
@@ -249,7 +283,7 @@ proptest! {
         }
     }
 
-    /// Unknown is never no and never yes. What nobody can tell of who is behind a gateway is in nobody's way.
+    /// Unknown is never no and never yes; a domain that learns takes everyone, and learns nothing of them. What nobody can tell of who is behind a gateway is in nobody's way.
     #[test]
     fn unknown_neither_rejects_nor_passes(
         policy in any_policy(&Mode::ALL), session in any_session(),
@@ -260,7 +294,13 @@ proptest! {
             for finding in &decision.findings {
                 let by_headers = decided.by_headers.as_ref().is_some_and(|d| std::ptr::eq(d, decision));
                 let behind = by_headers && finding.check == Check::Listed;
+                let domain = decision.domain.as_ref();
+                let learns = domain.is_some_and(|domain| domain.recipients.mode == RecipientMode::Learn);
                 match (finding.answer, behind) {
+                    (Answer::Unknown, false) if learns && finding.check == Check::Recipient => {
+                        prop_assert_eq!(finding.verdict, Verdict::Accept);
+                        prop_assert_eq!(learned(decision, None), None);
+                    }
                     (Answer::Unknown, false) => {
                         prop_assert_eq!(finding.verdict, Verdict::Defer);
                         prop_assert!(matches!(finding.reason, Reason::NotReady | Reason::NoReverseName));
@@ -273,6 +313,62 @@ proptest! {
                 }
             }
         }
+    }
+
+    /// What is learned came through a gateway, was accepted, and is nobody that anyone knows.
+    #[test]
+    fn only_unknown_recipients_that_passed_are_learned(
+        policy in any_policy(&Mode::ALL), session in any_session(),
+        recipients in any_recipients(), headers in any_headers(), answers in any_answers(),
+    ) {
+        let decided = Decided::new(&policy, &session, &recipients, &headers, &answers);
+        let facts = factors::lines(&policy, &headers);
+        for decision in decided.all() {
+            let learned = [None, Some(&facts)].map(|headers| learned(decision, headers));
+            prop_assert!(learned.iter().flatten().count() < 2);
+            for learned in learned.iter().flatten() {
+                prop_assert_eq!(decision.domain.as_ref().map(|d| d.recipients.mode), Some(RecipientMode::Learn));
+                prop_assert!(decision.verdict <= Verdict::Tag);
+                let source = decision.findings.iter().find(|f| f.check == Check::Source).unwrap();
+                prop_assert_eq!(source.answer, Answer::Yes);
+                let mailbox = Mailbox::parse_strict(&learned.address).unwrap();
+                let again = existence(&policy, &Recipient::at(mailbox));
+                prop_assert!(again.is_none_or(|found| found.answer != Answer::Yes || found.rule == Rule::RecipientsOff
+                    || found.rule == Rule::NoDirectories || policy.domains().len() > 1));
+            }
+        }
+    }
+
+    /// Whatever a domain is, its alias is, as far as its directories hold the domain's own addresses and were filtered by
+    /// both names.
+    #[test]
+    fn an_alias_is_what_it_stands_for(
+        rules in any_rules(), directory in any_directory(), mode in prop::sample::select(Mode::ALL.to_vec()),
+        verdict in any_verdict(), session in any_session(), answers in any_answers(), local in prop::sample::select(vec![
+            "ann", "Ann+x", "all", "zoe", "postmaster", "prvs=0123abcdef=ann", "srs0=h=t=a.example=all", "z-1", "\"a b\"",
+        ]),
+    ) {
+        let mut directory = directory;
+        if let Some(recipients) = &directory.recipients {
+            let mut recipients = Recipients::clone(recipients);
+            let alias = DomainPattern::parse("alias.example").unwrap();
+            if let Some(served) = recipients.served.as_mut().filter(|s| s.contains(&DomainPattern::parse("a.example").unwrap())) {
+                served.insert(alias);
+            }
+            directory.recipients = Some(Arc::new(recipients));
+        }
+        let mut own = domain("a.example", mode);
+        own.verdicts.recipient = verdict;
+        own.recipients = RecipientRules { alias_of: None, ..rules };
+        let mut alias = DomainPolicy { pattern: DomainPattern::parse("alias.example").unwrap(), ..own.clone() };
+        alias.recipients.alias_of = Some(crate::mail::Domain::parse("a.example").unwrap());
+        let policy = policy(vec![own, alias]).with_directories([Arc::new(directory)].into_iter().collect());
+        let [own, alias] = ["a.example", "alias.example"].map(|host| {
+            super::super::recipient(&policy, &session, &to(&format!("{local}@{host}")), &answers)
+        });
+        prop_assert_eq!((own.reason, own.verdict, own.applied), (alias.reason, alias.verdict, alias.applied));
+        prop_assert_eq!(own.reply.as_ref().map(ToString::to_string), alias.reply.as_ref().map(ToString::to_string));
+        prop_assert_eq!(learned(&own, None), learned(&alias, None));
     }
 
     /// Nobody asks about the reputation of a gateway, of an internal client, or of a stranger who is refused; and two

@@ -37,14 +37,17 @@ impl Check<'_> {
             })
         });
         let attributes = self.attributes(at, attributes.as_ref());
+        self.attribute_names(at);
+        let base = self.bases(at);
+        let filter = filter.as_ref().map(|filter| self.filter(filter));
         Some(Ldap {
             servers: servers?,
             start_tls: encrypted,
             ca,
             bind: bind?,
-            base: self.bases(at)?,
+            base: base?,
             schema: preset.as_ref().map_or(LdapSchema::ActiveDirectory, |preset| (**preset).into()),
-            filter: filter.as_ref().map(|filter| self.filter(filter)),
+            filter,
             attributes,
             page_size,
             incremental: incremental.as_ref().is_none_or(|incremental| **incremental),
@@ -69,7 +72,7 @@ impl Check<'_> {
         match bind {
             _ if server.tls || encrypted => {}
             Some(LdapBind::External(_)) => {
-                self.error(written, "without TLS nobody sees our certificate", help)
+                self.error(written, "without TLS nobody sees our certificate", help);
             }
             _ if server.is_here() => {}
             Some(LdapBind::Simple { .. }) => {
@@ -128,6 +131,20 @@ impl Check<'_> {
             self.error(&base, format!("{} is no distinguished name", quoted(&base)), help);
         }
         Some(written.each().map(|base| base.as_str().into()).collect())
+    }
+
+    /// Names of attributes (RFC 4512 2.5), which become part of a filter.
+    fn attribute_names(&mut self, at: &At<'_>) {
+        let Some(table) = &at.table.attributes else { return };
+        let file::Attributes { addresses, members, name, internal_only } = &***table;
+        let lists = addresses.iter().chain(members).flat_map(|list| list.iter());
+        for written in lists.chain(name).chain(internal_only) {
+            let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-.;".contains(&octet);
+            if written.is_empty() || !written.bytes().all(plain) {
+                let what = format!("{} is no name of an attribute", quoted(written));
+                self.error(written, what, "write a name such as \"mail\"");
+            }
+        }
     }
 
     /// A filter, which is sent as it is written.
