@@ -88,7 +88,12 @@ async fn changes_of(
     // Changes come in no pages: more of them than the server gives in one answer are cut off (RFC 4511 A.1), every time.
     let uncut = |error| match error {
         SourceError::Incomplete(_) => SourceError::Resync,
-        error => error,
+        error @ (SourceError::Unreachable(_)
+        | SourceError::Refused(_)
+        | SourceError::Wrong(_)
+        | SourceError::Later(_)
+        | SourceError::Resync
+        | SourceError::Sink(_)) => error,
     };
     while let Some(item) = connection.next(&mut search).await.map_err(uncut)? {
         match item {
