@@ -77,14 +77,16 @@ fn every_example_is_accepted() {
     }
 }
 
-/// An example with the keys that are commented out in it: what they name would have to be there, or be kept from others.
+/// An example with the keys and tables that are commented out in it: what they name would have to be there, or be kept from
+/// others.
 fn uncommented(text: &str) -> String {
     let is_key = |line: &str| {
         let key = line.split_once(" = ").map(|(key, _)| key);
         key.is_some_and(|key| key.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'.')))
     };
+    let is_table = |line: &str| line.starts_with('[') && line.ends_with(']');
     let line = |line| match str::strip_prefix(line, "# ") {
-        Some(rest) if is_key(rest) => rest,
+        Some(rest) if is_key(rest) || is_table(rest) => rest,
         Some(_) | None => line,
     };
     text.lines().map(line).collect::<Vec<_>>().join("\n")

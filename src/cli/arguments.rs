@@ -268,6 +268,8 @@ pub struct DirectoriesOptions {
 #[derive(Debug, Subcommand)]
 pub enum Directories {
     /// Show a directory's recipients
+    ///
+    /// One a line: what it is, its addresses, where it stands in the source. Those that are gone and in grace are shown as such.
     Show {
         /// The directory
         name: String,
@@ -289,9 +291,10 @@ pub enum Directories {
     },
     /// Say which directory knows an address, by which entry and rule
     ///
-    /// Of one that is unknown, the addresses most like it are shown.
+    /// It is looked up as a recipient of a message is, with all that its domain says of subaddresses, bounce addresses and other
+    /// names. Of one that is unknown, the addresses most like it are shown.
     Lookup {
-        /// Addresses
+        /// Addresses, such as ann+news@example.com
         #[arg(required = true, value_name = "ADDRESS")]
         addresses: Vec<String>,
 
@@ -315,6 +318,9 @@ pub enum Directories {
         json: bool,
     },
     /// Ask the sources of directories now
+    ///
+    /// Beside a running server and without one; what comes of it is in force in the server within seconds. Ctrl-C ends it, and
+    /// nothing has changed.
     Sync {
         /// The directories; without any, all
         names: Vec<String>,
@@ -327,7 +333,9 @@ pub enum Directories {
         #[arg(long)]
         json: bool,
     },
-    /// Put in force what a guard has held
+    /// Put in force what was held
+    ///
+    /// diff shows what that would change. Those who are gone stay for removal_grace.
     Accept {
         /// The directory
         name: String,
@@ -338,7 +346,8 @@ pub enum Directories {
     },
     /// Take a CSV file for the whole directory
     ///
-    /// For directories of type csv without a path, where somebody brings the file. The guard holds for it, too.
+    /// For directories of type csv without a path. Whoever is not in the file is gone; too many of those, and it is held, as a
+    /// sync is.
     Import {
         /// The directory
         name: String,
@@ -348,7 +357,7 @@ pub enum Directories {
     },
     /// Go back to an earlier snapshot
     ///
-    /// What syncs find from then on waits until it is accepted.
+    /// What syncs find from then on is held, until it is accepted.
     Rollback {
         /// The directory
         name: String,
@@ -357,7 +366,10 @@ pub enum Directories {
         #[arg(long, value_name = "NUMBER")]
         to: Option<u64>,
     },
-    /// List unknown recipients that domains in learn mode have accepted mail for
+    /// List unknown recipients that domains have accepted and learned
+    ///
+    /// Of domains with recipients = "learn". Approved ones exist from then on, in any mode; whoever can send through a gateway
+    /// can invent addresses, so look before you approve.
     Learned {
         /// Take these in: from now on they exist
         #[arg(long, value_name = "ADDRESS", num_args = 1.., conflicts_with = "forget")]

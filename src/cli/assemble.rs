@@ -88,6 +88,7 @@ fn synced(config: &Config, loaded: &Known, problems: &mut Problems) -> Known {
         let config::Directory { name, source: _, rules, place } = directory;
         let shelf = Shelf::new(&config.state_dir, name);
         let in_force = shelf.state().map(|state| state.in_force.map(|in_force| in_force.serial));
+        directories::inspect(directory, problems);
         let same = |loaded: &&LoadedSnapshot| {
             let is_in_force = in_force.as_ref().is_ok_and(|serial| *serial == Some(loaded.serial));
             is_in_force && loaded.grace == rules.removal_grace
@@ -105,11 +106,17 @@ fn synced(config: &Config, loaded: &Known, problems: &mut Problems) -> Known {
                 }
                 known.insert(Arc::clone(name), loaded);
             }
+            // What is wrong with the configuration comes first.
+            Ok(None) if problems.has_errors() => {}
             Ok(None) => {
                 let what =
                     format!("`{name}` was never synced: nobody is known of it yet, and its mail is deferred");
-                let help =
-                    format!("`postern run` syncs it, and `postern directories sync {name}` does so now");
+                let help = match rules.refresh {
+                    Some(_) => {
+                        format!("`postern run` syncs it, and `postern directories sync {name}` does so now")
+                    }
+                    None => format!("`postern directories import {name} FILE` brings its file"),
+                };
                 problems.push(Problem::note(place.clone(), what).help(help));
             }
             Err(error) => {

@@ -96,7 +96,8 @@ pub(super) const RUN: Manual = Manual(&[
             ),
             (
                 "SIGUSR1",
-                "asks for all that gateways publish now, or for what is named in STATE_DIR/refresh.json",
+                "asks for all that gateways publish now, or for what is named in STATE_DIR/refresh.json; directories \
+                 are asked by postern directories sync",
             ),
             (
                 "SIGTERM, SIGINT",
@@ -119,6 +120,12 @@ pub(super) const RUN: Manual = Manual(&[
                 "what gateways have published last, so that a start without DNS enforces; what no gateway uses any \
                  more goes after 30 days",
             ),
+            (
+                "STATE_DIR/directories/",
+                "what directories hold, so that a start without their sources enforces; what is put in force there \
+                 is in use within seconds",
+            ),
+            ("STATE_DIR/learned.json", "recipients that domains in learn mode have accepted"),
         ])],
     },
     Section {
@@ -133,11 +140,18 @@ pub(super) const RUN: Manual = Manual(&[
 pub(super) const CHECK: Manual = Manual(&[
     Section {
         heading: "What is asked",
-        parts: &[Prose(
-            "Whether every source of a gateway answers, and its answer can be used, and whether every block list is in \
+        parts: &[
+            Prose(
+                "Whether every source of a gateway answers, and its answer can be used, and whether every block list is in \
              order. A name that does not exist is an error; a server that gives no answer now is a warning. With \
              --offline nothing is asked.",
-        )],
+            ),
+            Prose(
+                "Of directories the files are looked at: that lists have no bad line, and exports the columns that are \
+             needed. Servers of directories are not asked: postern directories diff NAME does that, and changes \
+             nothing.",
+            ),
+        ],
     },
     Section { heading: "Files", parts: &[List(&[CONFIGURATION])] },
     Section {
@@ -290,45 +304,56 @@ pub(super) const DIRECTORIES: Manual = Manual(&[
     Section {
         heading: "Examples",
         parts: &[
-            Prose(
-                "Ask a source for the first time, look at what came, and find out why somebody is unknown:",
-            ),
-            Verbatim(
-                "postern directories sync staff\n\
-                 postern directories show staff\n\
-                 postern directories lookup ann+news@example.com",
-            ),
-            Prose("A sync was held, because too many would go: what, and is it meant?"),
+            Prose("Ask a source for the first time, and look at what came:"),
+            Verbatim("postern directories sync staff\npostern directories show staff"),
+            Prose("Why is somebody unknown, or known?"),
+            Verbatim("postern directories lookup ann+news@example.com"),
+            Prose("A sync was held, because too many would go: who, and is it meant?"),
             Verbatim("postern directories diff staff\npostern directories accept staff"),
-            Prose("It was not. Back to what was there before, until the source is mended:"),
+            Prose("What is in force is wrong. Back to what was there before, until the source is mended:"),
             Verbatim("postern directories rollback staff"),
+            Prose("Whom has a domain with recipients = \"learn\" accepted? They are to exist:"),
+            Verbatim("postern directories learned\npostern directories learned --approve ann@example.com"),
         ],
     },
     Section {
         heading: "What holds a sync",
-        parts: &[List(&[
-            ("max_removed", "more than this part of the recipients, and more than 10, would go"),
-            ("nothing left", "no recipient is left, whatever is configured"),
-            ("a domain emptied", "all recipients of one domain would go, and there were 10 or more"),
-            ("a rollback", "after it everything waits for `accept`"),
-        ])],
+        parts: &[
+            Prose("What is in force stays, until somebody accepts:"),
+            List(&[
+                ("max_removed", "more than this part of the recipients would go, and at least 10"),
+                ("nobody left", "no recipient would be left"),
+                ("a domain emptied", "a domain with 10 recipients or more would have none"),
+                ("a rollback", "every change after it waits"),
+            ]),
+        ],
+    },
+    Section {
+        heading: "What fails a sync",
+        parts: &[Prose(
+            "No answer, a part of one, a column that is missing, a line that cannot be read, more invalid addresses \
+             than max_invalid. Nothing changes then. A running server tries again, after 30 s at first and 15 \
+             minutes at last.",
+        )],
     },
     Section {
         heading: "Files",
         parts: &[List(&[
             CONFIGURATION,
-            (
-                "STATE_DIR/directories/",
-                "a directory for each, with its snapshots and how they stand; what was learned is beside them",
-            ),
+            ("STATE_DIR/directories/", "for each directory its snapshots, and which one is in force"),
+            ("STATE_DIR/learned.json", "recipients that were accepted unknown, and those of them approved"),
         ])],
     },
     Section {
         heading: "Exit status",
         parts: &[List(&[
-            ("0", "done, or everything that was looked up exists"),
-            ("1", "a sync failed or was held, or somebody looked up does not exist or cannot be told"),
-            ("2", "the command could not do its work"),
+            ("0", "it is done; everybody looked up exists"),
+            (
+                "1",
+                "a sync failed or was held, a difference would be held; somebody looked up does not exist, or \
+                 nobody can tell",
+            ),
+            ("2", "no answer: bad arguments, a bad configuration, no directory of that name"),
         ])],
     },
 ]);

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! Back room: who exists, from the files that the configuration names.
+//! Back room: who exists, from where people are kept.
 //!
-//! A list has one address a line, or `@domain` for every address of a domain. There are no comments behind an address,
-//! because `#` may be part of one. A malformed line refuses the whole file. Nothing is kept fresh by itself yet: a
-//! reload reads everything again.
+//! The way of the data: when the [`Keeper`] says that it is time, a sync asks the [`Source`] (csv, ldif, ldap, sql, graph, list),
+//! which gives records, in any order, to the builder (`build`) as they come. That reads addresses, drops those of domains that
+//! are not served, resolves groups, compares with what was there, and writes a `snapshot`, whose size memory does not depend
+//! on. A guard judges: it is put in force on the [`Shelf`], or waits there for an administrator, or the sync has failed and
+//! nothing changes. What is in force is loaded as fingerprints ([`MailboxSet`](crate::mail::MailboxSet)) and given to the gate by pointer.
+//!
+//! A `list` without `refresh` goes none of this way: it is read with the configuration, and one malformed line refuses it.
+//! [`Learned`] keeps recipients that were accepted unknown. Here is no policy: whom an absent or old directory defers is
+//! decided above.
 
 mod build;
 #[cfg(test)]
@@ -85,7 +91,7 @@ impl Loaded {
     }
 }
 
-/// Reads the recipients of a directory and says what is wrong with them.
+/// Reads the recipients of a list and says what is wrong with them; those of other sources come with a sync.
 pub fn load(directory: &config::Directory, problems: &mut Problems) -> Loaded {
     let config::Directory { name, source, rules: _, place: _ } = directory;
     let (recipients, domains) = match source {
@@ -95,9 +101,7 @@ pub fn load(directory: &config::Directory, problems: &mut Problems) -> Loaded {
         | DirectorySource::Ldap(_)
         | DirectorySource::Sql(_)
         | DirectorySource::Graph(_) => {
-            inspect(directory, problems);
-            let directory = policy::Directory { name: Arc::clone(name), recipients: None, overdue: false };
-            return Loaded { directory: Arc::new(directory), domains: None };
+            return policy::Directory { name: Arc::clone(name), recipients: None, overdue: false }.into();
         }
     };
     let directory = policy::Directory::loaded(Arc::clone(name), recipients.into());

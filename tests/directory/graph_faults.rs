@@ -324,7 +324,7 @@ async fn who_we_are_has_to_be_right() {
         assert!(!error.contains("S3CRET") && !error.contains("Trace"), "{name}: {error}");
     }
     for (resource, permission) in
-        [("users", "User.Read.All"), ("groups", "Group.Read.All"), ("contacts", "OrgContact.Read.All")]
+        [("users", "User.Read.All"), ("groups", "GroupMember.Read.All"), ("contacts", "OrgContact.Read.All")]
     {
         peer.tenant().denied = vec![resource];
         let error = Synced::of(&peer).sync().await.unwrap_err();

@@ -92,16 +92,16 @@ fn tell(diff: &Diff, held: &[String], json: bool) -> io::Result<ExitCode> {
     for (sign, mood, what, listed) in [
         ("-", Mood::Bad, "addresses", removed),
         ("+", Mood::Good, "addresses", added),
-        ("-", Mood::Bad, "groups", groups_removed),
-        ("+", Mood::Good, "groups", groups_added),
-        ("~", Mood::Doubtful, "groups", groups_changed),
+        ("- group", Mood::Bad, "groups", groups_removed),
+        ("+ group", Mood::Good, "groups", groups_added),
+        ("~ group", Mood::Doubtful, "groups", groups_changed),
     ] {
         for text in &listed.first {
             page.line(mood, &format!("{sign} {}", Escaped(text.as_bytes())));
         }
         let more = listed.count.saturating_sub(listed.first.len() as u64);
         if more > 0 {
-            page.line(mood, &format!("{sign} {} more {what}", super::grouped(more)));
+            page.line(mood, &format!("{} {} more {what}", &sign[..1], super::grouped(more)));
         }
     }
     if [added, removed, groups_added, groups_removed, groups_changed].iter().all(|listed| listed.count == 0) {

@@ -21,7 +21,7 @@ pub(super) struct Standing<'a> {
     pub(super) listed: Option<Result<u64, String>>,
 }
 
-/// Lists them.
+/// Lists them. That one needs somebody is shown, and no failure of the command.
 pub(super) fn list(opened: &Opened, json: bool) -> io::Result<ExitCode> {
     let all: Vec<Standing<'_>> =
         opened.config.directories.iter().map(|directory| standing(opened, directory)).collect();
@@ -46,11 +46,12 @@ pub(super) fn list(opened: &Opened, json: bool) -> io::Result<ExitCode> {
             .map(|standing| &*standing.directory.name)
             .collect();
         page.gap();
-        let label = format!("{} directories", all.len());
+        let label = format!("{} directories:", all.len());
         if troubled.is_empty() {
-            page.entry_in(Mood::Good, 0, &label, COLUMN, "all in order");
+            page.entry_in(Mood::Good, 0, &label, label.len() + 1, "all in order");
         } else {
-            page.entry_in(Mood::Doubtful, 0, &label, COLUMN, &format!("look at {}", troubled.join(", ")));
+            let text = format!("look at {}", troubled.join(", "));
+            page.entry_in(Mood::Doubtful, 0, &label, label.len() + 1, &text);
         }
     }
     output::print(&page.into_text())?;

@@ -19,7 +19,11 @@ pub(super) fn each(
     let shelf = opened.shelf(directory);
     if shelf.state().map_err(io::Error::other)?.in_force.is_none() {
         let name = &directory.name;
-        let what = format!("`{name}` was never synced; `postern directories sync {name}` asks its source");
+        let what = if directory.rules.refresh.is_some() {
+            format!("`{name}` was never synced; `postern directories sync {name}` asks its source")
+        } else {
+            format!("`{name}` was never imported; `postern directories import {name} FILE` does so")
+        };
         return Err(io::Error::other(what));
     }
     let snapshot = shelf.open(Which::InForce).map_err(io::Error::other)?;

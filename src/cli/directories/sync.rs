@@ -174,7 +174,7 @@ fn show(directory: &Directory, synced: &Synced, page: &mut Page) {
             (counts.invalid, "invalid"),
             (counts.outside, "in domains that are not served"),
             (counts.duplicates, "more than once"),
-            (counts.passed_over, "no recipients by what they are"),
+            (counts.passed_over, "of kinds that are no recipients"),
         ] {
             if many > 0 {
                 page.entry(2, "", COLUMN, &format!("{} {what}", number(many)));

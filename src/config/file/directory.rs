@@ -87,7 +87,7 @@ pub(in crate::config) struct Directory {
     pub key: Option<Placed<String>>,
     /// For `ldap`: where to search, one DN or several.
     pub base: Option<Placed<OneOrMore<String>>>,
-    /// For `ldap` and `ldif`: how the directory is made; it sets `filter` and `attributes`.
+    /// For `ldap` and `ldif`: how the directory is made; it sets `filter` and `attributes`. The default is `active-directory`.
     pub preset: Option<Placed<LdapSchema>>,
     /// For `ldap`: which entries are recipients, instead of the preset's filter (RFC 4515).
     pub filter: Option<Placed<String>>,

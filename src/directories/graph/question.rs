@@ -44,7 +44,7 @@ impl Resource {
     pub(super) fn permission(self) -> &'static str {
         match self {
             Self::Users => "User.Read.All",
-            Self::Groups => "Group.Read.All",
+            Self::Groups => "GroupMember.Read.All",
             Self::Contacts => "OrgContact.Read.All",
         }
     }
