@@ -11,6 +11,7 @@ mod common;
 #[path = "directories/house.rs"]
 mod house;
 #[path = "service/session.rs"]
+#[allow(dead_code, reason = "the tests of the service use all of it")]
 mod session;
 #[path = "directories/terminal.rs"]
 mod terminal;

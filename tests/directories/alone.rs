@@ -155,8 +155,8 @@ fn what_cannot_be_read_changes_nothing() {
 fn a_file_that_somebody_brings() {
     let house = House::new();
     let people = |many: usize| {
-        let mut table = "Mail\n".to_owned();
-        (0..many).for_each(|n| table += &format!("m{n}@manual.example\n"));
+        let rows: Vec<String> = (0..many).map(|n| format!("m{n}@manual.example\n")).collect();
+        let table = format!("Mail\n{}", rows.concat());
         house.dir.write("people.csv", &table);
     };
     people(100);

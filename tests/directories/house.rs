@@ -66,11 +66,10 @@ impl House {
 
     /// Writes the export: these people, and what is beside them.
     pub(crate) fn export(&self, people: std::ops::Range<usize>) {
-        let mut table = "mail,aliases,teams\n".to_owned();
-        for n in people {
-            table += &format!("user{n}@example.com,u{n}@example.com,Team {}\n", n % 3);
-        }
-        table += "@whole.example,,\nticket-*@example.com,,\n";
+        let row = |n| format!("user{n}@example.com,u{n}@example.com,Team {}\n", n % 3);
+        let rows: Vec<String> = people.map(row).collect();
+        let table =
+            format!("mail,aliases,teams\n{}@whole.example,,\nticket-*@example.com,,\n", rows.concat());
         self.dir.write("staff.csv", &table);
     }
 

@@ -22,9 +22,8 @@ fn configure(dir: &TestDir, rules: &str, domains: &[&str]) {
          [directory.staff]\ntype = \"csv\"\npath = \"staff.csv\"\ncolumns = {{ addresses = [\"mail\"] }}\n{rules}\n"
     );
     for domain in domains {
-        config += &format!(
-            "[domain.\"{domain}\"]\nmode = \"enforce\"\ngateways = [\"seg\"]\ndirectories = [\"staff\"]\n"
-        );
+        let rest = "mode = \"enforce\"\ngateways = [\"seg\"]\ndirectories = [\"staff\"]\n";
+        config.extend(["[domain.\"", domain, "\"]\n", rest]);
     }
     dir.write("postern.toml", &config);
 }
@@ -223,7 +222,7 @@ async fn killed_in_the_middle_of_a_sync() {
     postern.kill();
     let before = fs::read(dir.join("state/directories/staff/state.json")).unwrap();
     for rows in [1, 1_000, 100_000] {
-        let table: String = (0..rows).map(|n| format!("user{n}@a.example\n")).collect();
+        let table = (0..rows).map(|n| format!("user{n}@a.example\n")).collect::<Vec<_>>().concat();
         dir.write("staff.csv", &format!("mail\nann@a.example\n{table}"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
         command.args(["directories", "sync", "--config"]).arg(dir.join("postern.toml"));
