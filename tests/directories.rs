@@ -10,6 +10,7 @@ mod beside;
 mod common;
 #[path = "directories/house.rs"]
 mod house;
+#[allow(dead_code, reason = "an MTA's session alone is used of it")]
 #[path = "service/session.rs"]
 mod session;
 #[path = "directories/terminal.rs"]
