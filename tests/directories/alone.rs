@@ -2,6 +2,7 @@
 //! The commands without a server.
 
 use crate::house::House;
+use std::fmt::Write as _;
 
 #[test]
 fn before_the_first_sync_and_after_it() {
@@ -155,8 +156,8 @@ fn what_cannot_be_read_changes_nothing() {
 fn a_file_that_somebody_brings() {
     let house = House::new();
     let people = |many: usize| {
-        let rows: Vec<String> = (0..many).map(|n| format!("m{n}@manual.example\n")).collect();
-        let table = format!("Mail\n{}", rows.concat());
+        let mut table = "Mail\n".to_owned();
+        (0..many).for_each(|n| writeln!(table, "m{n}@manual.example").unwrap());
         house.dir.write("people.csv", &table);
     };
     people(100);
