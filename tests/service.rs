@@ -6,6 +6,8 @@
 mod asking;
 #[path = "common/mod.rs"]
 mod common;
+#[path = "service/directories.rs"]
+mod directories;
 #[path = "service/limits.rs"]
 mod limits;
 #[path = "service/log.rs"]

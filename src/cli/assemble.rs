@@ -88,8 +88,10 @@ fn synced(config: &Config, loaded: &Known, problems: &mut Problems) -> Known {
         let config::Directory { name, source: _, rules, place } = directory;
         let shelf = Shelf::new(&config.state_dir, name);
         let in_force = shelf.state().map(|state| state.in_force.map(|in_force| in_force.serial));
-        directories::inspect(directory, problems);
-        let same = |loaded: &&LoadedSnapshot| matches!(in_force, Ok(serial) if serial == Some(loaded.serial));
+        let same = |loaded: &&LoadedSnapshot| {
+            let is_in_force = in_force.as_ref().is_ok_and(|serial| *serial == Some(loaded.serial));
+            is_in_force && loaded.grace == rules.removal_grace
+        };
         let read = match loaded.get(name).filter(same) {
             Some(loaded) => Ok(Some(loaded.clone())),
             None => shelf.load(rules, now),
@@ -118,8 +120,12 @@ fn synced(config: &Config, loaded: &Known, problems: &mut Problems) -> Known {
             }
             Err(error) => {
                 let what = format!("what was kept of `{name}` cannot be used: {error}");
-                let help = "who is in no other directory is deferred until it is synced";
+                let help = match loaded.get(name) {
+                    Some(_) => "what is loaded of it stays in force",
+                    None => "who is in no other directory is deferred until it is synced",
+                };
                 problems.push(Problem::warning(place.clone(), what).help(help));
+                known.extend(loaded.get(name).map(|loaded| (Arc::clone(name), loaded.clone())));
             }
         }
     }
@@ -155,7 +161,7 @@ fn policy(config: &Config, gateways: Gateways, known: &Known, problems: &mut Pro
     } = config;
     let places: HashMap<Arc<str>, GatewayId> =
         gateways.places().map(|(id, gateway)| (Arc::clone(&gateway.name), id)).collect();
-    let mut placed = Directories::default();
+    let mut by_place = Directories::default();
     let directories: HashMap<Arc<str>, (DirectoryId, Loaded)> = directories
         .iter()
         .map(|directory| {
@@ -164,12 +170,12 @@ fn policy(config: &Config, gateways: Gateways, known: &Known, problems: &mut Pro
             } else {
                 directories::load(directory, problems)
             };
-            let id = placed.add(Arc::clone(&loaded.directory));
+            let id = by_place.add(Arc::clone(&loaded.directory));
             (Arc::clone(&directory.name), (id, loaded))
         })
         .collect();
     let asks = domains.iter().any(asks_learned);
-    let learned = asks.then(|| placed.add(learned(state_dir, problems)));
+    let learned = asks.then(|| by_place.add(learned(state_dir, problems)));
     let mut table = DomainTable::default();
     for domain in domains {
         let asks_learned = asks_learned(domain);
@@ -224,7 +230,7 @@ fn policy(config: &Config, gateways: Gateways, known: &Known, problems: &mut Pro
         table.insert(pattern.clone(), Arc::new(domain));
     }
     let loops = loop_rule(loops, problems);
-    Policy::new(internal.clone(), unlisted.clone(), table, gateways, placed, loops, reputation.rule())
+    Policy::new(internal.clone(), unlisted.clone(), table, gateways, by_place, loops, reputation.rule())
 }
 
 /// Whether a domain asks for recipients that were learned and approved.

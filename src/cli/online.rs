@@ -6,6 +6,7 @@
 //! that gives no answer now is a warning, because the service copes with that. It copes with a DNSBL that is out of order,
 //! too, so that this is a warning.
 
+use super::first_word;
 use super::gateways::{asker, diff};
 use crate::config::{self, AddressSource, Config, Place, Problem, Problems};
 use crate::dns::Resolver;
@@ -15,13 +16,15 @@ use std::io;
 use std::sync::Arc;
 use tokio::runtime;
 
-/// Asks every source and every DNSBL once and says what is wrong.
+/// Asks every source, every DNSBL and every server of a directory once and says what is wrong.
 pub(super) fn check(config: &Config, plan: &Plan, problems: &mut Problems) -> io::Result<()> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(first_word::check(config, problems));
     let sources: Vec<AddressSource> = plan.sources().keys().cloned().collect();
     if sources.is_empty() && config.reputation.zones.is_empty() {
+        problems.sort();
         return Ok(());
     }
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let (answers, zones) = runtime.block_on(async {
         let asker = asker(config)?;
         let resolver = Resolver::new(&config.dns).map_err(io::Error::other)?;

@@ -67,7 +67,8 @@ pub(super) async fn change(
     let roof = Roof::next(watch.roof(), &config, &policy).await;
     // It may be writing to a slow disk just now.
     let ended = tokio::task::spawn_blocking(|| (watch.end(), directories.end())).await;
-    let (asked, loaded) = ended.unwrap_or_default();
+    let (asked, (loaded, learning)) = ended
+        .map_or_else(|_| Default::default(), |(asked, (loaded, learning))| (asked, (loaded, Some(learning))));
     // A sync may have ended since the configuration was read.
     for (name, loaded) in loaded {
         if known.get(&name).is_some_and(|known| known.serial < loaded.serial) {
@@ -78,7 +79,7 @@ pub(super) async fn change(
     let still_used = asked.into_iter().filter(|(source, _)| plan.sources().contains_key(source));
     snapshots.extend(still_used);
     let watch = Watch::begin(&service.gate, &config, &policy, (plan, snapshots), roof);
-    let directories = DirectoryWatch::begin(&service.gate, &config, known);
+    let directories = DirectoryWatch::begin(&service.gate, &config, known, learning);
     make_room(config.milter.max_connections);
     service.admission.set_limit(config.milter.max_connections);
     if config.milter.listen != old.milter.listen

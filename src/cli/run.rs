@@ -34,7 +34,7 @@ use tokio::time::{Duration, Instant, MissedTickBehavior, interval, timeout};
 /// File descriptors that are not connections: sockets, log, data files, runtimes.
 const OTHER_DESCRIPTORS: u64 = 64;
 /// How often it is looked whether something has changed that is told to others, or can be done that could not.
-const LOOK: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_secs(1);
 /// Shortest time between two warnings of the same trouble with accepting.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(10);
 
@@ -104,7 +104,7 @@ fn serve(
         let roof = Roof::new(&config, &policy);
         Watch::begin(&service.gate, &config, &policy, (plan, snapshots), roof)
     };
-    let directories = DirectoryWatch::begin(&service.gate, &config, known);
+    let directories = DirectoryWatch::begin(&service.gate, &config, known, None);
     let (drain, draining) = Drain::new();
     let (stop, stopped) = watch::channel(false);
     let workers = start_workers(&service, &sockets, &draining, &stopped)?;
@@ -285,7 +285,7 @@ async fn attend(
         }
     }
     watch.end();
-    directories.end();
+    directories.finish(&service.gate, &config).await;
 }
 
 /// How the server is, for [`Reporter::tell`].
@@ -298,6 +298,7 @@ fn status(config: &Config, watch: &Watch, directories: &DirectoryWatch, gate: &G
         hidden: gate.hidden(),
         zones: watch.roof().iter().flat_map(|roof| roof.zones()).map(|zone| Zone::from(&zone)).collect(),
         directories: directories.loaded(),
+        learned: directories.learned(),
     }
 }
 

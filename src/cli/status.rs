@@ -36,6 +36,9 @@ pub(super) struct Status {
     /// Directories that are synced.
     #[serde(default)]
     pub(super) directories: Vec<LoadedDirectory>,
+    /// When the file with what was learned had been written that is in force, in nanoseconds since 1970.
+    #[serde(default)]
+    pub(super) learned: Option<u64>,
 }
 
 /// What is loaded of one directory.

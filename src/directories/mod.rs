@@ -40,7 +40,7 @@ mod watched_file;
 pub use self::csv::Csv;
 pub use graph::Graph;
 pub use inspect::inspect;
-pub use keeper::{Keeper, Known, Published, Task};
+pub use keeper::{Keeper, Known, Published, SourceOf, Task};
 pub use ldif::Ldif;
 pub use list::List;
 pub use record::Record;

@@ -15,7 +15,8 @@ pub struct Cookie(pub Box<str>);
 
 /// Takes what a source has. Nothing is in force before the source has said that it is complete.
 pub trait Sink: Send {
-    /// An object. One with a key that came before takes the earlier one's place.
+    /// An object. One with a key that came before takes the earlier one's place, unless it has a line: the rows of a table all
+    /// count, also those that begin with the same address.
     fn record(&mut self, record: Record) -> Result<(), SinkError>;
 
     /// A member of a group, where the source tells of memberships one by one: the group's name or key, and the member's

@@ -154,6 +154,13 @@ impl From<StoreError> for SyncError {
     }
 }
 
+impl SyncError {
+    /// Whether it was only told to stop.
+    pub fn is_stop(&self) -> bool {
+        matches!(self, Self::Source(SourceError::Sink(SinkError::Stopped)))
+    }
+}
+
 /// What a sync has come to, before it is told.
 struct Done {
     outcome: Outcome,
@@ -196,6 +203,12 @@ impl Syncing<'_> {
             | SyncError::Empty(_)
             | SyncError::Overtaken => None,
         };
+        if error.is_stop() {
+            // That tells nothing of the source.
+            let super::shelf::State { as_of, failures, .. } = self.shelf.state().unwrap_or_default();
+            let outcome = Outcome::Failed { error, as_of, later, failures };
+            return Synced { outcome, recovered: false, counts: None, notes: Vec::new() };
+        }
         let noted = self.shelf.change(|state| {
             state.tried = Some(self.now());
             state.failures = state.failures.saturating_add(1);

@@ -13,12 +13,36 @@ use std::sync::{Arc, Mutex, PoisonError};
 const MOST: usize = 10_000;
 
 /// What was learned since it was last collected.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Learned {
     /// The addresses: local parts folded, domains those that aliases stand for.
     pub addresses: HashMap<Arc<str>, Noted>,
     /// How many recipients were not noted, because there were too many.
     pub missed: u64,
+}
+
+impl Learned {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        let Self { addresses, missed } = self;
+        addresses.is_empty() && *missed == 0
+    }
+
+    /// Takes in what was learned after this; no more addresses stay than between two collections.
+    pub fn absorb(&mut self, later: Self) {
+        let Self { addresses, missed } = later;
+        self.missed = self.missed.saturating_add(missed);
+        for (address, noted) in addresses {
+            if let Some(known) = self.addresses.get_mut(&address) {
+                known.count = known.count.saturating_add(noted.count);
+                known.gateway = noted.gateway;
+            } else if self.addresses.len() < MOST {
+                self.addresses.insert(address, noted);
+            } else {
+                self.missed = self.missed.saturating_add(noted.count);
+            }
+        }
+    }
 }
 
 /// How an address was seen.

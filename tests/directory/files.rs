@@ -23,7 +23,8 @@ const FORMS: [Form; 3] = [
         keys: "type = \"csv\"\npath = \"people.csv\"\ncolumns = { addresses = [\"Email\"] }",
         name: "people.csv",
         write: |addresses| {
-            format!("Email,Name\n{}", addresses.iter().map(|a| format!("{a},x\n")).collect::<String>())
+            let rows = addresses.iter().flat_map(|address| [*address, ",x\n"]);
+            std::iter::once("Email,Name\n").chain(rows).collect()
         },
     },
     Form {
@@ -37,7 +38,7 @@ const FORMS: [Form; 3] = [
     Form {
         keys: "type = \"list\"\npath = \"people.txt\"\nrefresh = \"1m\"",
         name: "people.txt",
-        write: |addresses| addresses.iter().map(|a| format!("{a}\n")).collect(),
+        write: |addresses| addresses.iter().flat_map(|address| [*address, "\n"]).collect(),
     },
 ];
 

@@ -323,7 +323,7 @@ async fn a_certificate_binds() {
         let (answer, kept) = Kept::ask(&*house.source(), None).await;
         match found {
             Some(found) => {
-                assert_eq!((answer.unwrap().extent, kept.records.len()), (Extent::Everything, found))
+                assert_eq!((answer.unwrap().extent, kept.records.len()), (Extent::Everything, found));
             }
             // It is somebody, but may read nothing.
             None => assert!(answer.unwrap_err().to_string().contains("no such entry"), "{url}"),

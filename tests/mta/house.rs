@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use crate::common::dir::{TestDir, make_dir};
 use crate::common::postern::{Endpoint, Postern};
@@ -79,6 +80,26 @@ impl House {
     /// The running Postern.
     pub(crate) fn postern(&self) -> &Postern {
         self.postern.as_ref().expect("Postern runs")
+    }
+
+    /// Runs a command of Postern's on the configuration: its exit code, and what it prints on both outputs.
+    pub(crate) fn command(&self, arguments: &str) -> (i32, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_postern"))
+            .args(arguments.split_whitespace())
+            .arg("--config")
+            .arg(self.home.join("postern.toml"))
+            .stdin(Stdio::null())
+            .output()
+            .expect("postern runs");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// The same for a command that is to succeed.
+    pub(crate) fn does(&self, arguments: &str) -> String {
+        let (code, said) = self.command(arguments);
+        assert_eq!(code, 0, "postern {arguments}:\n{said}\n{}", self.logs());
+        said
     }
 
     /// A session that has said EHLO.

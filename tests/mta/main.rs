@@ -10,6 +10,8 @@ mod authority;
 #[path = "../common/mod.rs"]
 mod common;
 mod dialogue;
+mod directories;
+mod directory_outage;
 mod factors;
 mod gate;
 mod hidden;

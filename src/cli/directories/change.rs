@@ -4,14 +4,14 @@
 
 use super::{Opened, count, sync};
 use crate::cli::output;
-use crate::cli::status::{self, Told};
+use crate::cli::status::{self, Status, Told};
 use crate::config::Directory;
 use crate::directories::{Which, source_of_import};
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
+use tokio::time::sleep;
 
 /// How long a server may take to load a snapshot: some seconds for ten million.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -55,28 +55,36 @@ fn told(opened: &Opened, directory: &Directory, serial: u64, what: &str) -> io::
 
 /// Waits until the server, if one runs, has loaded a snapshot; says whether one runs.
 pub(super) fn in_service(opened: &Opened, directory: &Directory, serial: u64) -> io::Result<bool> {
-    let began = Instant::now();
+    let shelf = opened.shelf(directory);
+    wait(opened, &format!("loaded snapshot {serial}"), |status| {
+        // Where it was started with another configuration, it does not know the directory.
+        let Some(loaded) = status.directories.iter().find(|loaded| *loaded.name == *directory.name) else {
+            return Some(false);
+        };
+        let overtaken = || {
+            shelf.state().is_ok_and(|state| state.in_force.is_none_or(|in_force| in_force.serial != serial))
+        };
+        (loaded.snapshot == Some(serial) || overtaken()).then_some(true)
+    })
+}
+
+/// Waits until the server, if one runs, is as `is_so` wants it; gives what that says, and no where none runs.
+pub(super) fn wait(opened: &Opened, what: &str, is_so: impl Fn(&Status) -> Option<bool>) -> io::Result<bool> {
+    let (began, runtime) = (Instant::now(), super::runtime()?);
     loop {
         match status::read(&opened.config.state_dir)? {
             Told::NoServer => return Ok(false),
             Told::Status(status) => {
-                let loaded = status.directories.iter().find(|loaded| *loaded.name == *directory.name);
-                match loaded {
-                    // It was started with another configuration, and does not know the directory.
-                    None => return Ok(false),
-                    Some(loaded) if loaded.snapshot == Some(serial) => return Ok(true),
-                    Some(_) => {}
+                if let Some(so) = is_so(&status) {
+                    return Ok(so);
                 }
             }
             Told::Nothing { .. } => {}
         }
         if began.elapsed() > LIMIT {
-            let what = format!(
-                "the server has not loaded snapshot {serial} within {} s; see its log",
-                LIMIT.as_secs()
-            );
+            let what = format!("the server has not {what} within {} s; see its log", LIMIT.as_secs());
             return Err(io::Error::other(what));
         }
-        sleep(LOOK);
+        runtime.block_on(sleep(LOOK));
     }
 }

@@ -7,7 +7,7 @@
 use super::{Opened, sync};
 use crate::cli::output::{self, Mood, Page};
 use crate::config::Directory;
-use crate::directories::{Diff, Listed, Outcome, Which};
+use crate::directories::{Applied, Diff, Listed, Outcome, Which};
 use crate::mail::Escaped;
 use serde::Serialize;
 use std::io;
@@ -48,6 +48,13 @@ pub(super) fn diff(opened: &Opened, directory: &Directory, limit: usize, json: b
     }
     let trial = sync::Trial::of(opened, directory)?;
     let (after, held) = match trial.outcome() {
+        Outcome::Applied(Applied { first: true, total, .. }) => {
+            let (name, total) = (&directory.name, super::count(*total, "address", "addresses"));
+            let what = format!(
+                "nothing of `{name}` is known yet; `postern directories sync {name}` would bring {total}"
+            );
+            return Err(io::Error::other(what));
+        }
         Outcome::Unchanged { .. } => return tell(&Diff::default(), &[], json),
         Outcome::Applied(_) => (Which::InForce, Vec::new()),
         Outcome::Held { serial: _, why } => (Which::Pending, why.clone()),

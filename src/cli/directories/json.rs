@@ -15,11 +15,13 @@ pub(super) struct DirectoryJson<'a> {
     synced: bool,
     /// How many addresses are in force; nothing where none is known.
     addresses: Option<u64>,
+    /// How old what is in force is, in seconds: since then the source has not confirmed it.
+    age: Option<u64>,
     overdue: bool,
     /// Why it cannot be read at all.
     unreadable: Option<&'a str>,
     /// How its syncs went.
-    state: Option<&'a State>,
+    state: Option<serde_json::Value>,
     /// What the snapshot in force says of itself.
     snapshot: Option<&'a Meta>,
 }
@@ -29,7 +31,7 @@ impl<'a> DirectoryJson<'a> {
     pub(super) fn of(standing: &'a Standing<'a>, now: Stamp) -> Self {
         let Standing { directory, kept, listed } = standing;
         let (state, snapshot, unreadable) = match kept {
-            Some(Ok((state, meta))) => (Some(state), meta.as_ref(), None),
+            Some(Ok((state, meta))) => (Some(state), meta.as_ref(), None::<&str>),
             Some(Err(error)) => (None, None, Some(error.as_str())),
             None => {
                 (None, None, listed.as_ref().and_then(|listed| listed.as_ref().err()).map(String::as_str))
@@ -41,10 +43,28 @@ impl<'a> DirectoryJson<'a> {
             kind: directory.source.kind(),
             synced: directory.is_synced(),
             addresses: snapshot.map(|meta| meta.addresses).or(listed),
+            age: state.and_then(|state| state.as_of).map(|as_of| now.since(as_of).as_secs()),
             overdue: standing.is_overdue(now),
             unreadable,
-            state,
+            state: state.map(shown),
             snapshot,
         }
+    }
+}
+
+/// A state without what is nobody's business but the source's.
+fn shown(state: &State) -> serde_json::Value {
+    let mut shown = serde_json::to_value(state).unwrap_or_default();
+    if let Some(pending) = shown.get_mut("pending") {
+        strip(pending);
+    }
+    strip(&mut shown);
+    shown
+}
+
+fn strip(value: &mut serde_json::Value) {
+    if let Some(object) = value.as_object_mut() {
+        object.remove("cookie");
+        object.remove("question");
     }
 }

@@ -2,7 +2,8 @@
 //! `postern directories learned`: unknown recipients that domains in learn mode have accepted mail for. Approved ones exist from
 //! then on, for every domain that checks its recipients; a running server knows of them within seconds.
 
-use super::Opened;
+use super::{Opened, change};
+use crate::cli::directory_watch::written;
 use crate::cli::output::{self, Mood, Page};
 use crate::cli::span::ago;
 use crate::directories::{Address, Learned, Seen};
@@ -42,7 +43,7 @@ pub(super) fn learned(opened: &Opened, order: Order, json: bool) -> io::Result<E
     if !approve.is_empty() || approve_all || !forget.is_empty() {
         let approve = mailboxes(&approve)?;
         let forget = mailboxes(&forget)?;
-        let strange = Learned::update(state_dir, |learned| {
+        let (number, strange) = Learned::update(state_dir, |learned| {
             let all: Vec<Mailbox> = if approve_all {
                 let waiting = learned.waiting().map(|(address, _)| address.as_str());
                 waiting.filter_map(|address| Mailbox::parse_strict(address).ok()).collect()
@@ -53,14 +54,18 @@ pub(super) fn learned(opened: &Opened, order: Order, json: bool) -> io::Result<E
             let mut strange: Vec<String> =
                 learned.approve(&approve).into_iter().map(ToString::to_string).collect();
             strange.extend(learned.forget(&forget).into_iter().map(ToString::to_string));
-            strange
+            (all.len(), strange)
         })
         .map_err(io::Error::other)?;
         for address in &strange {
             output::complain(&format!("postern: {address} was not learned\n"));
         }
-        let done = if forget.is_empty() { "approved" } else { "forgotten" };
-        output::print(&format!("{done}; see `postern directories learned`\n"))?;
+        let served = in_service(opened)?;
+        let asked = if approve_all { number } else { approve.len() + forget.len() };
+        let done = super::count(asked.saturating_sub(strange.len()) as u64, "address", "addresses");
+        let what = if forget.is_empty() { "approved" } else { "forgotten" };
+        let served = if served { "; the server knows" } else { "" };
+        output::print(&format!("{done} {what}{served}\n"))?;
         return Ok(ExitCode::from(u8::from(!strange.is_empty())));
     }
     let learned = Learned::read(state_dir).map_err(io::Error::other)?;
@@ -93,6 +98,16 @@ pub(super) fn learned(opened: &Opened, order: Order, json: bool) -> io::Result<E
     let text = page.into_text();
     output::print(if text.is_empty() { "nothing was learned\n" } else { &text })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits until a server that runs has read it; says whether one runs.
+fn in_service(opened: &Opened) -> io::Result<bool> {
+    let file = std::fs::metadata(Learned::file(&opened.config.state_dir));
+    // Nothing was learned, and there is nothing to read.
+    let Some(now) = file.and_then(|file| file.modified()).ok().and_then(written) else { return Ok(false) };
+    change::wait(opened, "read what was approved", |status| {
+        status.learned.is_some_and(|read| read >= now).then_some(true)
+    })
 }
 
 fn describe(seen: &Seen, now: Stamp) -> String {

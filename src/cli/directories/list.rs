@@ -21,7 +21,7 @@ pub(super) struct Standing<'a> {
     pub(super) listed: Option<Result<u64, String>>,
 }
 
-/// Lists them. That one needs somebody is shown, and no failure of the command.
+/// Lists them. That one needs somebody is shown, and is no failure of the command.
 pub(super) fn list(opened: &Opened, json: bool) -> io::Result<ExitCode> {
     let all: Vec<Standing<'_>> =
         opened.config.directories.iter().map(|directory| standing(opened, directory)).collect();
@@ -66,14 +66,11 @@ pub(super) fn standing<'a>(opened: &Opened, directory: &'a Directory) -> Standin
     }
     let shelf = opened.shelf(directory);
     let kept = shelf.state().map_err(|error| error.to_string()).and_then(|state| {
-        let meta = match &state.in_force {
-            None => None,
-            Some(_) => {
-                let snapshot = shelf.open(Which::InForce).map_err(|error| error.to_string())?;
-                Some(snapshot.meta().clone())
-            }
-        };
-        Ok((state, meta))
+        if state.in_force.is_none() {
+            return Ok((state, None));
+        }
+        let snapshot = shelf.open(Which::InForce).map_err(|error| error.to_string())?;
+        Ok((state, Some(snapshot.meta().clone())))
     });
     Standing { directory, kept: Some(kept), listed: None }
 }
@@ -89,7 +86,7 @@ impl Standing<'_> {
     pub(super) fn mood(&self, now: Stamp) -> Mood {
         match (&self.kept, &self.listed) {
             (None, Some(Ok(_))) => Mood::Good,
-            (None, _) | (Some(Err(_)), _) => Mood::Bad,
+            (None | Some(Err(_)), _) => Mood::Bad,
             (Some(Ok((state, meta))), _) => {
                 if meta.is_none() || self.is_overdue(now) {
                     Mood::Bad
@@ -197,13 +194,15 @@ fn show_meta(meta: &Meta, page: &mut Page) {
         text.extend([" of ", &kinds.join(", ")]);
     }
     page.entry(2, "recipients", COLUMN, &text);
-    let few: [(&str, u64, &str); 3] = [
-        ("leaving", *leaving, "gone, and valid until removal_grace is over"),
-        ("whole", whole_domains.len() as u64, "whole domains"),
-        ("patterns", patterns.len() as u64, "patterns"),
-    ];
-    for (label, number, what) in few.into_iter().filter(|(_, number, _)| *number > 0) {
-        page.entry(2, label, COLUMN, &format!("{} {what}", super::grouped(number)));
+    if *leaving > 0 {
+        let text = format!("{} gone, and valid until removal_grace is over", super::grouped(*leaving));
+        page.entry(2, "leaving", COLUMN, &text);
+    }
+    for (label, number) in [("domains", whole_domains.len()), ("patterns", patterns.len())] {
+        if number > 0 {
+            let what = if label == "domains" { " with every address in them" } else { "" };
+            page.entry(2, label, COLUMN, &format!("{}{what}", super::grouped(number as u64)));
+        }
     }
     if *internal_only > 0 {
         page.entry(

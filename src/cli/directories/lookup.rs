@@ -10,6 +10,7 @@ use crate::config::Directory;
 use crate::directories::{Found, View, Which};
 use crate::mail::{Escaped, Mailbox, Recipient};
 use crate::policy::{self, Answer, Entry, Finding, Policy, Rule};
+use crate::store::Stamp;
 use serde::Serialize;
 use std::io;
 use std::ops::ControlFlow;
@@ -61,7 +62,7 @@ pub(super) fn lookup(path: &Path, opened: &Opened, addresses: &[String], json: b
     };
     let mut found = Vec::new();
     for mailbox in mailboxes {
-        found.push(look_up(opened, &policy, mailbox)?);
+        found.push(look_up(opened, &policy, &mailbox)?);
     }
     let all = found.iter().all(|found| found.exists == Some(Answer::Yes.as_str()));
     if json {
@@ -77,7 +78,7 @@ pub(super) fn lookup(path: &Path, opened: &Opened, addresses: &[String], json: b
     Ok(ExitCode::from(u8::from(!all)))
 }
 
-fn look_up(opened: &Opened, policy: &Policy, mailbox: Mailbox) -> io::Result<LookedUp> {
+fn look_up(opened: &Opened, policy: &Policy, mailbox: &Mailbox) -> io::Result<LookedUp> {
     let address = mailbox.to_string();
     let Some(Finding { answer, rule, .. }) = policy::existence(policy, &Recipient::at(mailbox.clone()))
     else {
@@ -94,10 +95,10 @@ fn look_up(opened: &Opened, policy: &Policy, mailbox: Mailbox) -> io::Result<Loo
     let directory = directory_of(&rule);
     let written = directory.and_then(|name| opened.find(name).ok());
     let entry = match written {
-        Some(directory) => entry(opened, directory, policy, &mailbox, &rule)?,
+        Some(directory) => entry(opened, directory, policy, mailbox, &rule)?,
         None => None,
     };
-    let nearest = if answer == Answer::Yes { Vec::new() } else { nearest(opened, policy, &mailbox)? };
+    let nearest = if answer == Answer::Yes { Vec::new() } else { nearest(opened, policy, mailbox) };
     Ok(LookedUp {
         address,
         exists: Some(answer.as_str()),
@@ -167,9 +168,9 @@ fn spellings(policy: &Policy, mailbox: &Mailbox, rule: &Rule) -> Vec<Mailbox> {
 }
 
 /// Addresses of the same domain, or the same before the `@`, that are most like this one.
-fn nearest(opened: &Opened, policy: &Policy, mailbox: &Mailbox) -> io::Result<Vec<String>> {
+fn nearest(opened: &Opened, policy: &Policy, mailbox: &Mailbox) -> Vec<String> {
     let (Some(local), Some(domain)) = (mailbox.folded_local(), mailbox.domain()) else {
-        return Ok(Vec::new());
+        return Vec::new();
     };
     let alias_of = policy.domains().find(domain).and_then(|own| own.recipients.alias_of.as_ref());
     let mut best: Vec<(f64, String)> = Vec::new();
@@ -193,14 +194,10 @@ fn nearest(opened: &Opened, policy: &Policy, mailbox: &Mailbox) -> io::Result<Ve
             }
             ControlFlow::Continue(())
         });
-        // One that was never synced has nobody to show.
-        if let Err(error) = read
-            && directory.is_synced()
-        {
-            drop(error);
-        }
+        // Of one that was never synced, or cannot be read, nobody is shown; the list of directories says why.
+        drop(read);
     }
-    Ok(best.into_iter().map(|(_, address)| address).collect())
+    best.into_iter().map(|(_, address)| address).collect()
 }
 
 /// Keeps the best few.
@@ -222,8 +219,8 @@ impl EntryJson {
             line: record.and_then(|record| record.line),
             kind: record.map(|record| record.kind.as_str()),
             addresses: record.map(|record| texts(&record.addresses)).unwrap_or_default(),
-            first_seen: found.first_seen.map(|stamp| stamp.seconds()),
-            gone_since: found.leaving.map(|stamp| stamp.seconds()),
+            first_seen: found.first_seen.map(Stamp::seconds),
+            gone_since: found.leaving.map(Stamp::seconds),
             groups: record.map(|record| texts(&record.groups)).unwrap_or_default(),
         }
     }
@@ -248,16 +245,17 @@ impl LookedUp {
                 let kind = entry.kind.unwrap_or("recipient");
                 page.entry(2, "entry", COLUMN, &format!("{kind} {}", all.join(" ")));
             }
-            if let Some(key) = &entry.key {
-                let line = entry.line.map(|line| format!(" (line {line})")).unwrap_or_default();
-                page.entry(2, "key", COLUMN, &format!("{}{line}", escape(key)));
+            if let Some(line) = entry.line {
+                page.entry(2, "line", COLUMN, &line.to_string());
+            } else if let Some(key) = &entry.key {
+                page.entry(2, "key", COLUMN, &escape(key));
             }
             if let Some(first_seen) = entry.first_seen {
-                let then = crate::store::Stamp::default().after(std::time::Duration::from_secs(first_seen));
+                let then = Stamp::default().after(std::time::Duration::from_secs(first_seen));
                 page.entry(2, "known for", COLUMN, &ago(opened.now, then).replace(" ago", ""));
             }
             if let Some(gone) = entry.gone_since {
-                let then = crate::store::Stamp::default().after(std::time::Duration::from_secs(gone));
+                let then = Stamp::default().after(std::time::Duration::from_secs(gone));
                 let text = format!("gone {}, valid until removal_grace is over", ago(opened.now, then));
                 page.entry_in(Mood::Doubtful, 2, "leaving", COLUMN, &text);
             }

@@ -15,6 +15,7 @@ mod show;
 mod sync;
 
 use super::arguments::{Directories, DirectoriesOptions};
+use super::interrupt::Interrupt;
 use crate::config::{self, Config, Directory, Problems};
 use crate::directories::Shelf;
 use crate::mail::DomainPattern;
@@ -22,6 +23,7 @@ use crate::store::Stamp;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::runtime::{self, Runtime};
 
@@ -32,6 +34,8 @@ const COLUMN: usize = 14;
 struct Opened {
     config: Config,
     now: Stamp,
+    /// Heard from the beginning.
+    interrupt: Arc<Interrupt>,
 }
 
 /// Does what is asked.
@@ -75,7 +79,7 @@ fn open(path: &Path) -> io::Result<Opened> {
         super::print_errors(problems);
         return Err(io::Error::other(format!("{} cannot be used", path.display())));
     };
-    Ok(Opened { config, now: SystemTime::now().into() })
+    Ok(Opened { config, now: SystemTime::now().into(), interrupt: Interrupt::watch()? })
 }
 
 impl Opened {
@@ -120,7 +124,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

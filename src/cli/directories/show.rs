@@ -105,7 +105,12 @@ fn show_record(record: &Record, page: &mut Page) {
     }
     let kind = match record.kind {
         RecipientKind::Unspecified => "address",
-        kind => kind.as_str(),
+        kind @ (RecipientKind::User
+        | RecipientKind::Shared
+        | RecipientKind::Room
+        | RecipientKind::Group
+        | RecipientKind::Contact
+        | RecipientKind::PublicFolder) => kind.as_str(),
     };
     page.entry(0, kind, COLUMN, &text.join(" "));
 }

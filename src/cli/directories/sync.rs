@@ -87,6 +87,7 @@ fn on_shelf(
     shelf: &Shelf,
 ) -> io::Result<Synced> {
     let counter = Counter::begin(&directory.name);
+    let interrupt = &opened.interrupt;
     let watch = |Progress { step, records, of }| {
         let what = match step {
             Step::Asking => "asking",
@@ -94,7 +95,7 @@ fn on_shelf(
             Step::Writing => "writing",
         };
         counter.show(what, records, of);
-        ControlFlow::Continue(())
+        if interrupt.came() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let syncing = Syncing {
         directory,
@@ -105,7 +106,18 @@ fn on_shelf(
         clock: &(Arc::new(SystemTime::now) as _),
         watch: &watch,
     };
-    Ok(super::runtime()?.block_on(syncing.run()))
+    let synced = super::runtime()?.block_on(async {
+        tokio::select! {
+            synced = syncing.run() => Some(synced),
+            () = interrupt.comes() => None,
+        }
+    });
+    drop(counter);
+    let was_stopped =
+        |synced: &Synced| matches!(&synced.outcome, Outcome::Failed { error, .. } if error.is_stop());
+    synced.filter(|synced| !was_stopped(synced)).ok_or_else(|| {
+        io::Error::other(format!("interrupted; what is in force of `{}` stays", directory.name))
+    })
 }
 
 /// Tells what came of syncs.
@@ -224,7 +236,8 @@ impl Trial {
         }
         let kept = opened.shelf(directory);
         let before = kept.state().map_err(io::Error::other)?.in_force.map(|in_force| in_force.serial);
-        let place = Place(opened.config.state_dir.join(format!(".trial-{}", std::process::id())));
+        sweep(&opened.config.state_dir);
+        let place = Place(opened.config.state_dir.join(format!("{TRIAL}{}", std::process::id())));
         let shelf = Shelf::new(&place.0, &directory.name);
         link_files(kept.dir(), shelf.dir())?;
         let synced = on_shelf(opened, directory, &*source_of(directory), false, &shelf)?;
@@ -240,6 +253,21 @@ impl Trial {
     pub(super) fn diff(&self, after: Which, limit: usize) -> io::Result<Option<Diff>> {
         let Some(before) = self.before else { return Ok(None) };
         self.shelf.diff(Which::Serial(before), after, limit).map(Some).map_err(io::Error::other)
+    }
+}
+
+/// Removes what trials of processes have left that were killed.
+fn sweep(state_dir: &Path) {
+    for entry in std::fs::read_dir(state_dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(TRIAL)).and_then(|pid| pid.parse().ok());
+        let is_gone = |pid| {
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None) == Err(nix::errno::Errno::ESRCH)
+        };
+        if pid.is_some_and(is_gone) {
+            // Nobody reads what stays.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -261,6 +289,9 @@ fn link_files(from: &Path, to: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// How the names of places for trials begin; the number of the process follows.
+const TRIAL: &str = ".trial-";
 
 /// A place that goes.
 struct Place(PathBuf);

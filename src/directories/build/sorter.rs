@@ -150,9 +150,9 @@ mod tests {
                     sorter.push(7).unwrap();
                 }
             }
-            let mut sorted = sorter.finish().unwrap();
+            let mut run = sorter.finish().unwrap();
             let (mut before, mut found) = (None, 0);
-            while let Some(number) = sorted.next().unwrap() {
+            while let Some(number) = run.next().unwrap() {
                 assert!(before < Some(number), "{count}: {number}");
                 before = Some(number);
                 found += 1;

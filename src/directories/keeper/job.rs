@@ -49,7 +49,11 @@ impl Job {
                 watch: &watch,
             };
             tokio::select! {
-                done = sync.run() => synced = Some(done),
+                done = sync.run() => {
+                    let was_stopped =
+                        matches!(&done.outcome, Outcome::Failed { error, .. } if error.is_stop());
+                    synced = Some(done).filter(|_| !was_stopped);
+                }
                 () = stop.heard() => return Done { synced: None, loaded: None },
             }
             load |= synced.as_ref().is_some_and(|synced| matches!(synced.outcome, Outcome::Applied(_)));

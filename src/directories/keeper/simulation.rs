@@ -80,7 +80,7 @@ struct World {
 }
 
 /// As many users as the source has at first.
-const USERS: u32 = 1000;
+const USERS: u32 = 200;
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -226,20 +226,25 @@ impl Drop for World {
 
 #[tokio::test(start_paused = true)]
 async fn a_week_without_the_source_changes_nothing() {
-    for mood in [Mood::Down, Mood::Refuses, Mood::Breaks, Mood::Empty] {
+    // One of them for the whole week; how it fails makes no difference to its length.
+    for (mood, days) in [(Mood::Down, 7), (Mood::Refuses, 1), (Mood::Breaks, 1), (Mood::Empty, 1)] {
         let mut world = World::new("");
         world.start();
         assert_eq!(world.exists("nobody@a.example").0, Answer::Unknown, "nothing is known yet");
         world.pass(HOUR, World::is_certain).await;
         world.be(mood);
         let asked = world.script.asked.load(Ordering::Relaxed);
-        world.pass(DAY * 7, World::is_certain).await;
+        world.pass(DAY * days, World::is_certain).await;
         let state = world.state();
         assert!(state.trouble.is_some() || state.pending.is_some(), "{mood:?}: {state:?}");
         let age = Stamp::from((world.clock)()).since(state.as_of.unwrap());
-        assert!(age >= DAY * 7, "{mood:?}: its age is visible: {age:?}");
+        assert!(age >= DAY * days, "{mood:?}: its age is visible: {age:?}");
         let asked = world.script.asked.load(Ordering::Relaxed) - asked;
-        assert!((600..1000).contains(&asked), "{mood:?}: asked {asked} times in a week");
+        let usual = 96 * u64::from(days);
+        assert!(
+            (usual * 8 / 10..usual * 14 / 10).contains(&asked),
+            "{mood:?}: asked {asked} times in {days} days"
+        );
         // A start in the middle of it, without the source.
         world.stop().await;
         world.start();
@@ -259,7 +264,7 @@ async fn beyond_max_age_nobody_is_refused() {
     world.start();
     world.pass(HOUR, World::is_certain).await;
     world.be(Mood::Down);
-    world.pass(DAY * 3 - HOUR * 2, World::is_certain).await;
+    world.pass(HOUR * 70, World::is_certain).await;
     world.pass(HOUR * 4, World::users_exist).await;
     let overdue = |world: &World| {
         world.users_exist();
@@ -281,7 +286,7 @@ async fn who_is_gone_stays_for_the_grace_and_then_goes_even_without_the_source()
     world.pass(HOUR, World::is_certain).await;
     world.be(Mood::Has(USERS - 5));
     world.pass(HOUR, World::users_exist).await;
-    assert_eq!(world.state().pending, None, "five of a thousand may go");
+    assert_eq!(world.state().pending, None, "five may always go");
     world.be(Mood::Down);
     world.pass(HOUR * 22, World::users_exist).await;
     world.pass(HOUR * 3, |_| {}).await;

@@ -46,7 +46,8 @@ impl Turn {
             let shelf = Shelf::new(&state_dir, &directory.name);
             let loaded = known.remove(&directory.name);
             let state = shelf.state().unwrap_or_default();
-            let due = directory.rules.refresh.map(|_| state.due.filter(|_| loaded.is_some()).unwrap_or(now));
+            let is_whole = loaded.as_ref().is_some_and(|loaded| is_whole(loaded, &served));
+            let due = directory.rules.refresh.map(|_| state.due.filter(|_| is_whole).unwrap_or(now));
             let mut turn = Self {
                 source: source_of(&directory).into(),
                 directory: Arc::new(directory),
@@ -246,18 +247,31 @@ impl Turn {
                 why = why.join("; "),
                 "sync held; the old data stay in force: look with `postern directories diff`, take it with `accept`"
             ),
-            Outcome::Failed { error, as_of, later: _, failures } => {
-                let now = self.now();
+            Outcome::Failed { error, as_of: None, later: _, failures } => {
+                tracing::warn!(directory, %error, failures, "sync failed; nothing is known of the directory yet");
+            }
+            Outcome::Failed { error, as_of: Some(as_of), later: _, failures } => {
                 tracing::warn!(
                     directory,
                     %error,
                     failures,
-                    age = as_of.map(|as_of| tracing::field::debug(now.since(as_of))),
+                    age = ?self.now().since(*as_of),
                     "sync failed; what was in force stays"
                 );
             }
         }
     }
+}
+
+/// Whether it knows of every domain that is served and is no older one in the place of one that is damaged: what is not, is
+/// mended by a sync, and that need not wait.
+fn is_whole(loaded: &Loaded, served: &[DomainPattern]) -> bool {
+    let Loaded { meta, fallback, .. } = loaded;
+    let knows = |pattern: &DomainPattern| {
+        let pattern = pattern.to_string();
+        meta.served.iter().any(|known| **known == *pattern)
+    };
+    fallback.is_none() && served.iter().all(knows)
 }
 
 /// Whether what is loaded is what is in force.

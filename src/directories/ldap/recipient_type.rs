@@ -10,7 +10,7 @@ use crate::mail::RecipientKind::{self, Contact, Group, PublicFolder, Room, Share
 /// A number that is not known is a recipient of which nothing more is said: new kinds of mailboxes come, and no mail to
 /// them is to be refused.
 pub(in crate::directories) fn kind(number: u64) -> Option<RecipientKind> {
-    let Some(bit) = (number.count_ones() == 1).then(|| number.trailing_zeros()) else {
+    let Some(bit) = number.is_power_of_two().then(|| number.trailing_zeros()) else {
         return Some(RecipientKind::Unspecified);
     };
     match bit {

@@ -19,6 +19,7 @@ use crate::policy::Recipients;
 use crate::store::{LockError, Stamp, Store, StoreError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The file that says which snapshot is in force.
 const STATE: &str = "state.json";
@@ -97,6 +98,8 @@ pub struct Loaded {
     pub recipients: Arc<Recipients>,
     /// What it says of itself.
     pub meta: Meta,
+    /// The `removal_grace` that it was loaded by.
+    pub grace: Duration,
     /// When it is to be loaded again, because somebody's grace is over then.
     pub next_expiry: Option<Stamp>,
     /// Why an older snapshot than the one in force was taken, in a sentence. For a loud warning.
@@ -157,7 +160,8 @@ impl Shelf {
             let Opened { serial, snapshot, view, fallback } = opened;
             let recipients = Arc::new(snapshot.recipients(view)?);
             let next_expiry = snapshot.next_expiry(view)?;
-            Ok(Loaded { serial, recipients, meta: snapshot.meta().clone(), next_expiry, fallback })
+            let (meta, grace) = (snapshot.meta().clone(), rules.removal_grace);
+            Ok(Loaded { serial, recipients, meta, grace, next_expiry, fallback })
         })
     }
 
