@@ -143,13 +143,15 @@ pub(super) const CHECK: Manual = Manual(&[
         parts: &[
             Prose(
                 "Whether every source of a gateway answers, and its answer can be used, and whether every block list is in \
-             order. A name that does not exist is an error; a server that gives no answer now is a warning. With \
-             --offline nothing is asked.",
+                 order. A name that does not exist is an error; a server that gives no answer now is a warning. With \
+                 --offline nobody is asked.",
             ),
             Prose(
-                "Of directories the files are looked at: that lists have no bad line, and exports the columns that are \
-             needed. Servers of directories are not asked: postern directories diff NAME does that, and changes \
-             nothing.",
+                "Whether every server of a directory answers, lets us in and has somebody to tell of; after the first one \
+                 it is left alone. What a sync would find, postern directories diff shows.",
+            ),
+            Prose(
+                "Files of directories are looked at with --offline, too: lists line by line, exports at their beginning.",
             ),
         ],
     },

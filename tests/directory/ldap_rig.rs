@@ -41,9 +41,10 @@ impl Ldap {
         for address in addresses {
             self.made += 1;
             let (number, mail) = (self.made, STANDARD.encode(&address));
-            ldif += &format!(
+            let entry = format!(
                 "dn: uid=u{number},{SUFFIX}\nobjectClass: inetOrgPerson\nuid: u{number}\ncn: x\nsn: x\nmail:: {mail}\n\n"
             );
+            ldif.push_str(&entry);
             self.entries.push((number, address));
         }
         ldif
@@ -74,7 +75,9 @@ impl Rig for Ldap {
             let stays = new.iter().position(|one| one == address);
             match stays {
                 Some(at) => drop(new.swap_remove(at)),
-                None => gone += &format!("dn: uid=u{number},{SUFFIX}\nchangetype: delete\n\n"),
+                None => {
+                    gone.extend(["dn: uid=u", &number.to_string(), ",", SUFFIX, "\nchangetype: delete\n\n"])
+                }
             }
             stays.is_some()
         });

@@ -21,7 +21,7 @@ pub(super) struct Standing<'a> {
     pub(super) listed: Option<Result<u64, String>>,
 }
 
-/// Lists them. That one needs somebody is shown, and no failure of the command.
+/// Lists them. That one needs somebody is shown, and is no failure of the command.
 pub(super) fn list(opened: &Opened, json: bool) -> io::Result<ExitCode> {
     let all: Vec<Standing<'_>> =
         opened.config.directories.iter().map(|directory| standing(opened, directory)).collect();

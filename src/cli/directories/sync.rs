@@ -42,7 +42,7 @@ pub(super) fn sync(opened: &Opened, names: &[String], full: bool, json: bool) ->
         if !can_be_asked(directory) {
             let name = &directory.name;
             let what = format!(
-                "`{name}` has nobody to ask; give it a file with `postern directories import {name}`"
+                "`{name}` has nobody to ask; give it a file with `postern directories import {name} FILE`"
             );
             return Err(io::Error::other(what));
         }

@@ -32,6 +32,7 @@ enum Fault {
 #[allow(clippy::wildcard_enum_match_arm, reason = "others' errors, which may become more")]
 pub(super) fn failure(error: &sqlx::Error, stage: Stage, password: Option<&Secret>) -> SourceError {
     let (fault, text) = match error {
+        sqlx::Error::Database(error) if is_log_shut(&**error) => (Fault::Access, LOG.to_owned()),
         sqlx::Error::Database(error) => (fault(&**error), error.message().to_owned()),
         // The handshake's own errors come as errors of reading.
         sqlx::Error::Io(error) => {
@@ -76,6 +77,15 @@ fn fault(error: &dyn DatabaseError) -> Fault {
         return fault_of_sqlite(code.parse::<u32>().unwrap_or_default() & 0xff);
     }
     fault_of_postgres(&code)
+}
+
+/// What is said where SQLite cannot use its log.
+const LOG: &str = "the file is in WAL mode, and its directory is not writable to us; put it into another mode, or let us write there";
+
+/// Whether a file has a log beside it that we cannot use: READONLY_RECOVERY, _CANTLOCK, _CANTINIT, _DIRECTORY.
+fn is_log_shut(error: &dyn DatabaseError) -> bool {
+    let code = error.code().unwrap_or_default();
+    error.try_downcast_ref::<SqliteError>().is_some() && ["264", "520", "1288", "1544"].contains(&&*code)
 }
 
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>

@@ -16,7 +16,7 @@ mod value;
 use super::kind_word::KindWord;
 use super::record::Record;
 use super::source::{Complete, Cookie, Extent, Sink, Source, SourceError};
-use crate::config::{self, Database, SyncRules};
+use crate::config::{self, Database, DatabaseAddress, SyncRules};
 use columns::{AddressColumns, GroupColumns};
 use failure::{Stage, failure, silence};
 use futures_util::TryStreamExt;
@@ -90,7 +90,23 @@ impl Sql {
         &self,
         options: &<DB::Connection as Connection>::Options,
     ) -> Result<DB::Connection, SourceError> {
-        self.wait(Stage::Connecting, DB::Connection::connect_with(options)).await
+        let connected = self.wait(Stage::Connecting, DB::Connection::connect_with(options)).await;
+        connected.map_err(|error| match error {
+            SourceError::Unreachable(why) => SourceError::Unreachable(format!("{}: {why}", self.place())),
+            error => error,
+        })
+    }
+
+    /// Where the database is, for messages.
+    fn place(&self) -> String {
+        match &self.config.database {
+            Database::Postgres(server) | Database::MySql(server) => match &server.address {
+                DatabaseAddress::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
+                DatabaseAddress::Tcp { host, port } => format!("{host}:{port}"),
+                DatabaseAddress::Unix { path, port: _ } => path.display().to_string(),
+            },
+            Database::Sqlite(file) => file.display().to_string(),
+        }
     }
 
     /// Puts both queries and hands on what they give.
