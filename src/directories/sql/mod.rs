@@ -93,7 +93,12 @@ impl Sql {
         let connected = self.wait(Stage::Connecting, DB::Connection::connect_with(options)).await;
         connected.map_err(|error| match error {
             SourceError::Unreachable(why) => SourceError::Unreachable(format!("{}: {why}", self.place())),
-            error => error,
+            error @ (SourceError::Refused(_)
+            | SourceError::Wrong(_)
+            | SourceError::Incomplete(_)
+            | SourceError::Later(_)
+            | SourceError::Resync
+            | SourceError::Sink(_)) => error,
         })
     }
 
