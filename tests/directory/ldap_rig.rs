@@ -76,7 +76,7 @@ impl Rig for Ldap {
             match stays {
                 Some(at) => drop(new.swap_remove(at)),
                 None => {
-                    gone.extend(["dn: uid=u", &number.to_string(), ",", SUFFIX, "\nchangetype: delete\n\n"])
+                    gone.extend(["dn: uid=u", &number.to_string(), ",", SUFFIX, "\nchangetype: delete\n\n"]);
                 }
             }
             stays.is_some()
