@@ -3,8 +3,9 @@
 
 use crate::common::dir::TestDir;
 use crate::common::postern::Postern;
-use crate::common::wait::SOON;
+use crate::common::wait::{SOON, wait_until};
 use crate::session::{GATEWAY, Session, started};
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
@@ -83,6 +84,13 @@ fn snapshots(dir: &TestDir) -> Vec<PathBuf> {
     kept.retain(|path| path.extension().is_some_and(|extension| extension == "snapshot"));
     kept.sort();
     kept
+}
+
+/// Puts what is aside in the place of the state and the state aside, in one step: the server would make a directory in between.
+fn swap(dir: &TestDir) {
+    let (state, aside) = (dir.join("state"), dir.join("aside"));
+    wait_until("the state to be there", SOON, || state.exists());
+    renameat2(AT_FDCWD, &state, AT_FDCWD, &aside, RenameFlags::RENAME_EXCHANGE).unwrap();
 }
 
 #[tokio::test]
@@ -201,17 +209,15 @@ async fn a_disk_that_refuses() {
     let dir = configured();
     let postern = started(&dir);
     becomes(&dir, "nobody@a.example", NOBODY).await;
-    let (state, aside) = (dir.join("state"), dir.join("aside"));
-    fs::rename(&state, &aside).unwrap();
-    dir.write("state", "no directory");
+    dir.write("aside", "no directory");
+    swap(&dir);
     export(&dir, &["ann@a.example", "bob@a.example", "cid@a.example"]);
     let failed = sync(&dir);
     assert!(!failed.status.success(), "{failed:?}");
     holds(&dir).await;
     reload(&postern);
     holds(&dir).await;
-    fs::remove_file(&state).unwrap();
-    fs::rename(&aside, &state).unwrap();
+    swap(&dir);
     assert!(sync(&dir).status.success());
     becomes(&dir, "cid@a.example", ACCEPTED).await;
     holds(&dir).await;
@@ -263,18 +269,16 @@ async fn what_was_learned_waits_for_a_disk_that_refuses() {
         assert_eq!(session.rcpt(address).await, ACCEPTED, "{address}");
         session.finish().await;
     };
-    let (state, aside) = (dir.join("state"), dir.join("aside"));
-    fs::rename(&state, &aside).unwrap();
-    dir.write("state", "no directory");
+    dir.write("aside", "no directory");
+    swap(&dir);
     learn("zoe@a.example").await;
     postern.logged(0, "cannot keep what is learned of recipients");
     learn("zed@a.example").await;
     reload(&postern);
-    fs::remove_file(&state).unwrap();
-    fs::rename(&aside, &state).unwrap();
+    swap(&dir);
     let began = Instant::now();
     loop {
-        let kept = fs::read_to_string(state.join("learned.json")).unwrap_or_default();
+        let kept = fs::read_to_string(dir.join("state/learned.json")).unwrap_or_default();
         if kept.contains("zoe@a.example") && kept.contains("zed@a.example") {
             break;
         }
