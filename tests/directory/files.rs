@@ -23,7 +23,8 @@ pub(crate) static FORMS: [Form; 3] = [
         keys: "type = \"csv\"\npath = \"people.csv\"\ncolumns = { addresses = [\"Email\"] }",
         name: "people.csv",
         write: |addresses| {
-            format!("Email,Name\n{}", addresses.iter().map(|a| format!("{a},x\n")).collect::<String>())
+            let rows: Vec<String> = addresses.iter().map(|address| format!("{address},x\n")).collect();
+            format!("Email,Name\n{}", rows.concat())
         },
     },
     Form {
@@ -31,13 +32,13 @@ pub(crate) static FORMS: [Form; 3] = [
         name: "people.ldif",
         write: |addresses| {
             let entry = |(at, a): (usize, &&str)| format!("dn: uid={at}\nobjectClass: person\nmail: {a}\n\n");
-            addresses.iter().enumerate().map(entry).collect()
+            addresses.iter().enumerate().map(entry).collect::<Vec<_>>().concat()
         },
     },
     Form {
         keys: "type = \"list\"\npath = \"people.txt\"\nrefresh = \"1m\"",
         name: "people.txt",
-        write: |addresses| addresses.iter().map(|a| format!("{a}\n")).collect(),
+        write: |addresses| addresses.join("\n") + "\n",
     },
 ];
 
