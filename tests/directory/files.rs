@@ -23,8 +23,8 @@ pub(crate) static FORMS: [Form; 3] = [
         keys: "type = \"csv\"\npath = \"people.csv\"\ncolumns = { addresses = [\"Email\"] }",
         name: "people.csv",
         write: |addresses| {
-            let rows = addresses.iter().flat_map(|address| [*address, ",x\n"]);
-            std::iter::once("Email,Name\n").chain(rows).collect()
+            let rows: Vec<String> = addresses.iter().map(|address| format!("{address},x\n")).collect();
+            format!("Email,Name\n{}", rows.concat())
         },
     },
     Form {
@@ -32,7 +32,7 @@ pub(crate) static FORMS: [Form; 3] = [
         name: "people.ldif",
         write: |addresses| {
             let entry = |(at, a): (usize, &&str)| format!("dn: uid={at}\nobjectClass: person\nmail: {a}\n\n");
-            addresses.iter().enumerate().map(entry).collect()
+            addresses.iter().enumerate().map(entry).collect::<Vec<_>>().concat()
         },
     },
     Form {

@@ -44,7 +44,7 @@ impl Ldap {
             let entry = format!(
                 "dn: uid=u{number},{SUFFIX}\nobjectClass: inetOrgPerson\nuid: u{number}\ncn: x\nsn: x\nmail:: {mail}\n\n"
             );
-            ldif.push_str(&entry);
+            ldif += &entry;
             self.entries.push((number, address));
         }
         ldif
@@ -70,14 +70,12 @@ impl Rig for Ldap {
 
     async fn hold(&mut self, people: &[String]) {
         let mut new = people.to_vec();
-        let mut gone = String::new();
+        let mut gone = Vec::new();
         self.entries.retain(|(number, address)| {
             let stays = new.iter().position(|one| one == address);
             match stays {
                 Some(at) => drop(new.swap_remove(at)),
-                None => {
-                    gone.extend(["dn: uid=u", &number.to_string(), ",", SUFFIX, "\nchangetype: delete\n\n"]);
-                }
+                None => gone.push(format!("dn: uid=u{number},{SUFFIX}\nchangetype: delete\n\n")),
             }
             stays.is_some()
         });
@@ -89,7 +87,7 @@ impl Rig for Ldap {
             return;
         }
         self.with(|server| {
-            for (change, ldif) in [(true, gone), (false, new)] {
+            for (change, ldif) in [(true, gone.concat()), (false, new)] {
                 match (ldif.is_empty(), change) {
                     (true, _) => {}
                     (false, true) => server.modify(&ldif),

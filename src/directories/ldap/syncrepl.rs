@@ -86,15 +86,7 @@ async fn changes_of(
 ) -> Result<(), SourceError> {
     let mut search = connection.search(question).await?;
     // Changes come in no pages: more of them than the server gives in one answer are cut off (RFC 4511 A.1), every time.
-    let uncut = |error| match error {
-        SourceError::Incomplete(_) => SourceError::Resync,
-        error @ (SourceError::Unreachable(_)
-        | SourceError::Refused(_)
-        | SourceError::Wrong(_)
-        | SourceError::Later(_)
-        | SourceError::Resync
-        | SourceError::Sink(_)) => error,
-    };
+    let uncut = |error| if matches!(error, SourceError::Incomplete(_)) { SourceError::Resync } else { error };
     while let Some(item) = connection.next(&mut search).await.map_err(uncut)? {
         match item {
             Item::Entry(found, controls) => {
