@@ -78,7 +78,7 @@ fn fault(error: &dyn DatabaseError) -> Fault {
 /// What is said where SQLite cannot use its log.
 const LOG: &str = "the file is in WAL mode, and its directory is not writable to us; put it into another mode, or let us write there";
 
-/// Whether a file has a log beside it that we cannot use: READONLY_RECOVERY, _CANTLOCK, _CANTINIT, _DIRECTORY.
+/// Whether a file has a log beside it that we cannot use: `READONLY_RECOVERY`, `_CANTLOCK`, `_CANTINIT`, `_DIRECTORY`.
 fn is_log_shut(error: &dyn DatabaseError) -> bool {
     let code = error.code().unwrap_or_default();
     error.try_downcast_ref::<SqliteError>().is_some() && ["264", "520", "1288", "1544"].contains(&&*code)

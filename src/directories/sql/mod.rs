@@ -90,11 +90,12 @@ impl Sql {
         &self,
         options: &<DB::Connection as Connection>::Options,
     ) -> Result<DB::Connection, SourceError> {
-        let connected = self.wait(Stage::Connecting, DB::Connection::connect_with(options)).await;
-        connected.map_err(|error| match error {
-            SourceError::Unreachable(why) => SourceError::Unreachable(format!("{}: {why}", self.place())),
-            error => error,
-        })
+        match self.wait(Stage::Connecting, DB::Connection::connect_with(options)).await {
+            Err(SourceError::Unreachable(why)) => {
+                Err(SourceError::Unreachable(format!("{}: {why}", self.place())))
+            }
+            connected => connected,
+        }
     }
 
     /// Where the database is, for messages.
