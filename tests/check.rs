@@ -90,7 +90,7 @@ fn every_example_passes_without_a_warning() {
     for entry in fs::read_dir("examples").unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         // Test cases for one of them; tests/cli.rs runs them.
-        if !name.ends_with(".toml") || name == "cases.toml" {
+        if Path::new(&name).extension() != Some("toml".as_ref()) || name == "cases.toml" {
             continue;
         }
         let assembled = assemble(&scratch.0.join(&name));

@@ -2,6 +2,8 @@
 //! Directories, synced from the real servers that they live on.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)] // A test that fails here says so.
 
+#[path = "directory/battery.rs"]
+mod battery;
 #[path = "common/mod.rs"]
 mod common;
 #[path = "directory/contract.rs"]
@@ -10,6 +12,8 @@ mod contract;
 mod damage;
 #[path = "directory/files.rs"]
 mod files;
+#[path = "directory/files_rig.rs"]
+mod files_rig;
 #[path = "directory/graph.rs"]
 mod graph;
 #[path = "directory/graph_faults.rs"]
@@ -18,6 +22,8 @@ mod graph_faults;
 mod graph_kept;
 #[path = "directory/graph_peer.rs"]
 mod graph_peer;
+#[path = "directory/graph_rig.rs"]
+mod graph_rig;
 #[path = "directory/graph_sink.rs"]
 mod graph_sink;
 #[path = "directory/graph_tenant.rs"]
@@ -26,6 +32,10 @@ mod graph_tenant;
 mod ldap;
 #[path = "directory/ldap_peer.rs"]
 mod ldap_peer;
+#[path = "directory/ldap_rig.rs"]
+mod ldap_rig;
+#[path = "directory/line.rs"]
+mod line;
 #[path = "directory/sequences.rs"]
 mod sequences;
 #[path = "directory/servers.rs"]

@@ -3,7 +3,7 @@
 //!
 //! The files that a milter loads and the messages that the load sends come from the same functions, so the
 //! load knows without reading a file who exists. Nothing is random; two runs see the same addresses.
-//! Limits: 4,096 networks, 3 million recipients.
+//! Limits: 4,096 networks, 16 million recipients.
 
 use std::{
     fs::File,
@@ -14,7 +14,7 @@ use std::{
 };
 
 pub(crate) const MAX_NETWORKS: u32 = 4096;
-pub(crate) const MAX_RECIPIENTS: u32 = 3_000_000;
+pub(crate) const MAX_RECIPIENTS: u32 = 16_000_000;
 
 pub(crate) const DOMAINS: [&str; 8] = [
     "harbour.example",

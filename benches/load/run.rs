@@ -84,6 +84,8 @@ struct Report {
     seconds: f64,
     p50_us: u32,
     p99_us: u32,
+    p999_us: u32,
+    max_us: u32,
     trips: f64,
     driver_cpu_us: f64,
     /// The milter's CPU time, and its memory before and after.
@@ -125,12 +127,14 @@ pub(crate) fn load(run: &Run) -> Result<bool, String> {
     tally.micros.sort_unstable();
     let messages = tally.micros.len();
     let per_message = |total: u64| total as f64 / messages.max(1) as f64;
-    let at = |percent: usize| tally.micros.get(messages * percent / 100).copied().unwrap_or_default();
+    let at = |per_mille: usize| tally.micros.get(messages * per_mille / 1000).copied().unwrap_or_default();
     let report = Report {
         messages,
         seconds,
-        p50_us: at(50),
-        p99_us: at(99),
+        p50_us: at(500),
+        p99_us: at(990),
+        p999_us: at(999),
+        max_us: tally.micros.last().copied().unwrap_or_default(),
         trips: per_message(tally.trips),
         driver_cpu_us: per_message(own_after.cpu_micros - own_before.cpu_micros),
         milter: before
@@ -158,6 +162,8 @@ impl Report {
             "messages_per_second": self.messages as f64 / self.seconds,
             "p50_us": self.p50_us,
             "p99_us": self.p99_us,
+            "p999_us": self.p999_us,
+            "max_us": self.max_us,
             "trips_per_message": self.trips,
             "driver_cpu_us_per_message": self.driver_cpu_us,
             "held": self.held,
@@ -177,10 +183,11 @@ impl Report {
     }
 
     fn print(&self) {
-        let Self { messages, seconds, p50_us, p99_us, trips, driver_cpu_us, .. } = self;
+        let Self { messages, seconds, p50_us, p99_us, p999_us, max_us, trips, driver_cpu_us, .. } = self;
         let rate = *messages as f64 / seconds;
         println!(
-            "{messages} messages in {seconds:.2} s: {rate:.0} messages/s, p50 {p50_us} us, p99 {p99_us} us"
+            "{messages} messages in {seconds:.2} s: {rate:.0} messages/s, p50 {p50_us} us, p99 {p99_us} us, \
+             p99.9 {p999_us} us, {max_us} us at most"
         );
         println!(
             "{trips:.2} answered round trips a message; the load program: {driver_cpu_us:.1} us CPU a message"

@@ -88,6 +88,7 @@ fn synced(config: &Config, loaded: &Known, problems: &mut Problems) -> Known {
         let config::Directory { name, source: _, rules, place } = directory;
         let shelf = Shelf::new(&config.state_dir, name);
         let in_force = shelf.state().map(|state| state.in_force.map(|in_force| in_force.serial));
+        directories::inspect(directory, problems);
         let same = |loaded: &&LoadedSnapshot| {
             let is_in_force = in_force.as_ref().is_ok_and(|serial| *serial == Some(loaded.serial));
             is_in_force && loaded.grace == rules.removal_grace

@@ -3,7 +3,6 @@
 
 use super::assemble::{self, Assembled};
 use super::{FAILED, online, output};
-use crate::directories::inspect;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,9 +10,6 @@ use std::process::ExitCode;
 /// Checks; 0 when the configuration can be used, 1 when it cannot, 2 when there is none.
 pub(super) fn check(path: &Path, offline: bool, json: bool) -> io::Result<ExitCode> {
     let Assembled { mut problems, outcome, found, plan, snapshots: _, known: _ } = assemble::assemble(path);
-    if let Some((config, _)) = &outcome {
-        config.directories.iter().for_each(|directory| inspect(directory, &mut problems));
-    }
     if let Some((config, _)) = outcome.as_ref().filter(|_| !offline) {
         online::check(config, &plan, &mut problems)?;
     }

@@ -4,7 +4,7 @@
 
 use super::status::LoadedDirectory;
 use crate::config::Config;
-use crate::directories::{Keeper, Known, Learned, Published, Task, source_of};
+use crate::directories::{Keeper, Known, LEARNED, Learned, Published, Task, source_of};
 use crate::gate::{self, Gate};
 use crate::policy::{self, Directories, Policy};
 use std::path::{Path, PathBuf};
@@ -103,6 +103,15 @@ impl DirectoryWatch {
         let Self { keeper, known: _, names: _, learning } = self;
         learning.end(gate, &config.state_dir).await;
         drop(keeper.map(Keeper::stop));
+    }
+}
+
+/// The policy with who was approved until now, where that cannot be read anew.
+pub(super) fn keep_approved(policy: Policy, old: &Policy) -> Policy {
+    let find = |policy: &Policy| policy.directories().iter().find(|one| *one.name == *LEARNED).cloned();
+    match (find(&policy), find(old)) {
+        (Some(new), Some(old)) if new.recipients.is_none() => with(&policy, [&old].into_iter()),
+        (Some(_) | None, _) => policy,
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! Ctrl-C while a command works: it is heard, so that the command can leave everything in order. A second one ends it at once.
+//! Ctrl-C while a command does what it has to leave in order: it is heard then. At any other time, and the second time, it
+//! ends the command at once.
 
 use std::io;
 use std::sync::Arc;
@@ -13,7 +14,22 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub(super) struct Interrupt {
     came: AtomicBool,
+    /// Whether somebody wants to hear it.
+    held: AtomicBool,
     wake: Notify,
+}
+
+/// Exit status of a program that was interrupted, as shells have it.
+const INTERRUPTED: i32 = 130;
+
+/// While this is there, an interrupt is heard and ends nothing.
+#[derive(Debug)]
+pub(super) struct Held<'a>(&'a Interrupt);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.held.store(false, Ordering::Release);
+    }
 }
 
 impl Interrupt {
@@ -34,8 +50,8 @@ impl Interrupt {
                         _ = interrupt.recv() => {}
                         _ = terminate.recv() => {}
                     }
-                    if again {
-                        std::process::exit(130);
+                    if again || !heard.held.load(Ordering::Acquire) {
+                        std::process::exit(INTERRUPTED);
                     }
                     heard.came.store(true, Ordering::Release);
                     heard.wake.notify_one();
@@ -43,6 +59,12 @@ impl Interrupt {
             });
         })?;
         Ok(interrupt)
+    }
+
+    /// From now on, until what this gives is dropped, one is only heard.
+    pub(super) fn hold(&self) -> Held<'_> {
+        self.held.store(true, Ordering::Release);
+        Held(self)
     }
 
     /// Whether one came.

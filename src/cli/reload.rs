@@ -2,12 +2,13 @@
 //! Reading the configuration anew while Postern serves, and putting it in force: all of it or nothing.
 
 use super::assemble::{self, Assembled};
-use super::directory_watch::DirectoryWatch;
+use super::directory_watch::{DirectoryWatch, keep_approved};
 use super::outside::Watch;
 use super::roof::Roof;
 use super::run::{Service, is_urgent, make_room};
 use crate::config::Config;
 use crate::directories::Known;
+use crate::gate::Judge as _;
 use crate::gateways::{Plan, Snapshots};
 use crate::policy::Policy;
 use sd_notify::NotifyState;
@@ -63,6 +64,7 @@ pub(super) async fn change(
     service: &Service,
 ) -> (Config, Watch, DirectoryWatch) {
     let New { config, policy, plan, mut snapshots, mut known } = new;
+    let policy = keep_approved(policy, &service.gate.policy());
     // All that can wait is done while the old policy is in force and its gateways are kept fresh.
     let roof = Roof::next(watch.roof(), &config, &policy).await;
     // It may be writing to a slow disk just now.

@@ -2,6 +2,7 @@
 //! The commands without a server.
 
 use crate::house::House;
+use std::fmt::Write as _;
 
 #[test]
 fn before_the_first_sync_and_after_it() {
@@ -156,7 +157,7 @@ fn a_file_that_somebody_brings() {
     let house = House::new();
     let people = |many: usize| {
         let mut table = "Mail\n".to_owned();
-        (0..many).for_each(|n| table += &format!("m{n}@manual.example\n"));
+        (0..many).for_each(|n| writeln!(table, "m{n}@manual.example").unwrap());
         house.dir.write("people.csv", &table);
     };
     people(100);

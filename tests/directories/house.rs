@@ -5,6 +5,7 @@ use crate::common::dir::TestDir;
 use crate::common::postern::Postern;
 use crate::session::{GATEWAY, Session, started};
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 
 /// Everything is served by one gateway; `staff` is an export, `manual` is imported, `fixed` is read with the configuration.
@@ -68,7 +69,7 @@ impl House {
     pub(crate) fn export(&self, people: std::ops::Range<usize>) {
         let mut table = "mail,aliases,teams\n".to_owned();
         for n in people {
-            table += &format!("user{n}@example.com,u{n}@example.com,Team {}\n", n % 3);
+            writeln!(table, "user{n}@example.com,u{n}@example.com,Team {}", n % 3).unwrap();
         }
         table += "@whole.example,,\nticket-*@example.com,,\n";
         self.dir.write("staff.csv", &table);

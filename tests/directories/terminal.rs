@@ -45,8 +45,8 @@ fn an_interrupt_leaves_everything_as_it_was() {
     // It hears it between two rows; a second one would end it at once.
     let mut rows = 0..u64::MAX;
     let status = wait_for("the command to end", SOON, || {
-        let text: String = rows.by_ref().take(500).map(|n| format!("x{n}@manual.example\n")).collect();
-        drop(writer.write_all(text.as_bytes()));
+        let text: Vec<String> = rows.by_ref().take(500).map(|n| format!("x{n}@manual.example\n")).collect();
+        drop(writer.write_all(text.concat().as_bytes()));
         import.try_wait().unwrap()
     });
     let mut said = String::new();

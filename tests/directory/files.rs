@@ -12,13 +12,13 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// A type of file: its keys, and how it holds these addresses.
-struct Form {
-    keys: &'static str,
-    name: &'static str,
-    write: fn(&[&str]) -> String,
+pub(crate) struct Form {
+    pub(crate) keys: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) write: fn(&[&str]) -> String,
 }
 
-const FORMS: [Form; 3] = [
+pub(crate) static FORMS: [Form; 3] = [
     Form {
         keys: "type = \"csv\"\npath = \"people.csv\"\ncolumns = { addresses = [\"Email\"] }",
         name: "people.csv",
@@ -53,7 +53,7 @@ const PEOPLE: [&str; 6] = [
 ];
 
 /// Makes a file look as if nobody had written to it for a while.
-fn settle(path: &Path) {
+pub(crate) fn settle(path: &Path) {
     let then = SystemTime::now() - Duration::from_secs(60);
     File::options().append(true).open(path).unwrap().set_modified(then).unwrap();
 }
@@ -172,31 +172,41 @@ async fn what_is_no_address_in_a_list_refuses_the_list() {
     assert!(error.contains("is empty: it holds no address"), "{error}");
 }
 
-/// A sink that writes to the file while it is read.
-struct Writing<'a>(&'a Path, bool);
+/// Writes to the file while it is read, and passes on what is read.
+pub(crate) struct Writing<'a> {
+    path: &'a Path,
+    written: bool,
+    sink: &'a mut dyn Sink,
+}
+
+impl<'a> Writing<'a> {
+    pub(crate) fn to(path: &'a Path, sink: &'a mut dyn Sink) -> Self {
+        Self { path, written: false, sink }
+    }
+}
 
 impl Sink for Writing<'_> {
-    fn record(&mut self, _: Record) -> Result<(), SinkError> {
-        if !std::mem::replace(&mut self.1, true) {
-            File::options().append(true).open(self.0)?.write_all(b"\n")?;
+    fn record(&mut self, record: Record) -> Result<(), SinkError> {
+        if !std::mem::replace(&mut self.written, true) {
+            File::options().append(true).open(self.path)?.write_all(b"\n")?;
         }
-        Ok(())
+        self.sink.record(record)
     }
 
-    fn membership(&mut self, _: &str, _: &str) -> Result<(), SinkError> {
-        Ok(())
+    fn membership(&mut self, group: &str, member: &str) -> Result<(), SinkError> {
+        self.sink.membership(group, member)
     }
 
-    fn removed(&mut self, _: &str) -> Result<(), SinkError> {
-        Ok(())
+    fn removed(&mut self, key: &str) -> Result<(), SinkError> {
+        self.sink.removed(key)
     }
 
-    fn invalid(&mut self, _: &str, _: &str, _: &str) -> Result<(), SinkError> {
-        Ok(())
+    fn invalid(&mut self, place: &str, what: &str, why: &str) -> Result<(), SinkError> {
+        self.sink.invalid(place, what, why)
     }
 
     fn passed_over(&mut self) -> Result<(), SinkError> {
-        Ok(())
+        self.sink.passed_over()
     }
 }
 
@@ -205,7 +215,9 @@ async fn what_is_written_to_meanwhile_is_incomplete() {
     for form in &FORMS {
         let house = house(form, &PEOPLE);
         let path = house.dir.join(form.name);
-        let error = house.source().sync(None, &mut Writing(&path, false)).await.unwrap_err().to_string();
+        let mut kept = Kept::default();
+        let error = house.source().sync(None, &mut Writing::to(&path, &mut kept)).await;
+        let error = error.unwrap_err().to_string();
         assert_eq!(error, format!("incomplete: {} was written to while it was read", form.name));
     }
 }

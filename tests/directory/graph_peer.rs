@@ -99,7 +99,25 @@ impl Peer {
 
     /// The server again, after it was killed.
     pub(crate) async fn revive(&self) {
-        self.serve(TcpListener::bind(self.address).await.unwrap(), Shown::Good);
+        self.revive_with(Shown::Good).await;
+    }
+
+    /// The same with another certificate.
+    pub(crate) async fn revive_with(&self, shown: Shown) {
+        // The one before may still be about to end.
+        let listener = loop {
+            match TcpListener::bind(self.address).await {
+                Ok(listener) => break listener,
+                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => tokio::task::yield_now().await,
+                Err(error) => panic!("{}: {error}", self.address),
+            }
+        };
+        self.serve(listener, shown);
+    }
+
+    /// Ends the server and its connections.
+    pub(crate) fn stop(&self) {
+        self.shared.killed.notify_waiters();
     }
 
     fn serve(&self, listener: TcpListener, shown: Shown) {

@@ -5,6 +5,7 @@ use crate::common::dir::TestDir;
 use crate::common::postern::Postern;
 use crate::common::wait::SOON;
 use crate::session::{GATEWAY, Session, started};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -22,9 +23,11 @@ fn configure(dir: &TestDir, rules: &str, domains: &[&str]) {
          [directory.staff]\ntype = \"csv\"\npath = \"staff.csv\"\ncolumns = {{ addresses = [\"mail\"] }}\n{rules}\n"
     );
     for domain in domains {
-        config += &format!(
+        write!(
+            config,
             "[domain.\"{domain}\"]\nmode = \"enforce\"\ngateways = [\"seg\"]\ndirectories = [\"staff\"]\n"
-        );
+        )
+        .unwrap();
     }
     dir.write("postern.toml", &config);
 }
@@ -223,8 +226,8 @@ async fn killed_in_the_middle_of_a_sync() {
     postern.kill();
     let before = fs::read(dir.join("state/directories/staff/state.json")).unwrap();
     for rows in [1, 1_000, 100_000] {
-        let table: String = (0..rows).map(|n| format!("user{n}@a.example\n")).collect();
-        dir.write("staff.csv", &format!("mail\nann@a.example\n{table}"));
+        let table: Vec<String> = (0..rows).map(|n| format!("user{n}@a.example\n")).collect();
+        dir.write("staff.csv", &format!("mail\nann@a.example\n{}", table.concat()));
         let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
         command.args(["directories", "sync", "--config"]).arg(dir.join("postern.toml"));
         let mut sync = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();

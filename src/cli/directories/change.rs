@@ -85,6 +85,7 @@ pub(super) fn wait(opened: &Opened, what: &str, is_so: impl Fn(&Status) -> Optio
             let what = format!("the server has not {what} within {} s; see its log", LIMIT.as_secs());
             return Err(io::Error::other(what));
         }
-        runtime.block_on(sleep(LOOK));
+        // The timer is the runtime's, and is made inside it.
+        runtime.block_on(async { sleep(LOOK).await });
     }
 }

@@ -88,6 +88,7 @@ fn on_shelf(
 ) -> io::Result<Synced> {
     let counter = Counter::begin(&directory.name);
     let interrupt = &opened.interrupt;
+    let _held = interrupt.hold();
     let watch = |Progress { step, records, of }| {
         let what = match step {
             Step::Asking => "asking",

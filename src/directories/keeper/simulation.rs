@@ -260,11 +260,11 @@ async fn a_week_without_the_source_changes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn beyond_max_age_nobody_is_refused() {
-    let mut world = World::new("max_age = \"3d\"");
+    let mut world = World::new("max_age = \"1d\"");
     world.start();
     world.pass(HOUR, World::is_certain).await;
     world.be(Mood::Down);
-    world.pass(HOUR * 70, World::is_certain).await;
+    world.pass(HOUR * 22, World::is_certain).await;
     world.pass(HOUR * 4, World::users_exist).await;
     let overdue = |world: &World| {
         world.users_exist();
@@ -272,7 +272,7 @@ async fn beyond_max_age_nobody_is_refused() {
         assert_eq!(answer, Answer::Unknown);
         assert!(matches!(rule, Rule::DirectoryUnready { why: Unready::Overdue, .. }), "{rule:?}");
     };
-    world.pass(DAY * 4, overdue).await;
+    world.pass(DAY, overdue).await;
     world.be(Mood::Has(USERS));
     world.pass(HOUR, World::users_exist).await;
     world.is_certain();

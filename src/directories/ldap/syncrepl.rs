@@ -85,7 +85,17 @@ async fn changes_of(
     sink: &mut dyn Sink,
 ) -> Result<(), SourceError> {
     let mut search = connection.search(question).await?;
-    while let Some(item) = connection.next(&mut search).await? {
+    // Changes come in no pages: more of them than the server gives in one answer are cut off (RFC 4511 A.1), every time.
+    let uncut = |error| match error {
+        SourceError::Incomplete(_) => SourceError::Resync,
+        error @ (SourceError::Unreachable(_)
+        | SourceError::Refused(_)
+        | SourceError::Wrong(_)
+        | SourceError::Later(_)
+        | SourceError::Resync
+        | SourceError::Sink(_)) => error,
+    };
+    while let Some(item) = connection.next(&mut search).await.map_err(uncut)? {
         match item {
             Item::Entry(found, controls) => {
                 let SyncState { state, entry_uuid, cookie: _ } =

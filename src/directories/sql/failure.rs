@@ -42,6 +42,10 @@ pub(super) fn failure(error: &sqlx::Error, stage: Stage, password: Option<&Secre
             }
         }
         sqlx::Error::Tls(error) => (Fault::Access, error.to_string()),
+        // What a connection that ends instead of an answer to our wish for TLS looks like to sqlx-postgres.
+        sqlx::Error::Protocol(text) if text.contains("response from SSLRequest: 0x00") => {
+            (Fault::Away, "the connection has ended".to_owned())
+        }
         sqlx::Error::WorkerCrashed => (Fault::Away, "the connection has ended".to_owned()),
         other => (Fault::Question, other.to_string()),
     };

@@ -6,4 +6,5 @@ mod examples;
 mod failures;
 mod heard;
 mod peer;
+mod rig;
 mod sync;
