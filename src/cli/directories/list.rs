@@ -6,7 +6,7 @@ use super::{COLUMN, Opened, count, records};
 use crate::cli::output::{self, Mood, Page};
 use crate::cli::span::{ago, span, until};
 use crate::config::Directory;
-use crate::directories::{Meta, State, Which};
+use crate::directories::{Invalid, Meta, State, Which};
 use crate::mail::RecipientKind;
 use crate::store::Stamp;
 use std::io;
@@ -225,13 +225,10 @@ fn show_findings(meta: &Meta, page: &mut Page) {
         page.entry(2, "outside", COLUMN, &text);
     }
     if let Some(first) = invalid.first() {
-        let text = format!(
-            "{}, first at {}: `{}`: {}",
-            super::grouped(counts.invalid),
-            first.place,
-            first.what,
-            first.why
-        );
+        let Invalid { place, what, why } = first;
+        // Where nothing else names an object, its address does.
+        let place = if place == what { String::new() } else { format!("at {place}: ") };
+        let text = format!("{}, first {place}`{what}`: {why}", super::grouped(counts.invalid));
         page.entry_in(Mood::Doubtful, 2, "invalid", COLUMN, &text);
     }
     if let Some(first) = collisions.first() {

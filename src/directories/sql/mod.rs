@@ -90,16 +90,12 @@ impl Sql {
         &self,
         options: &<DB::Connection as Connection>::Options,
     ) -> Result<DB::Connection, SourceError> {
-        let connected = self.wait(Stage::Connecting, DB::Connection::connect_with(options)).await;
-        connected.map_err(|error| match error {
-            SourceError::Unreachable(why) => SourceError::Unreachable(format!("{}: {why}", self.place())),
-            error @ (SourceError::Refused(_)
-            | SourceError::Wrong(_)
-            | SourceError::Incomplete(_)
-            | SourceError::Later(_)
-            | SourceError::Resync
-            | SourceError::Sink(_)) => error,
-        })
+        match self.wait(Stage::Connecting, DB::Connection::connect_with(options)).await {
+            Err(SourceError::Unreachable(why)) => {
+                Err(SourceError::Unreachable(format!("{}: {why}", self.place())))
+            }
+            connected => connected,
+        }
     }
 
     /// Where the database is, for messages.
