@@ -12,7 +12,6 @@ mod common;
 mod house;
 #[allow(dead_code, reason = "an MTA's session alone is used of it")]
 #[path = "service/session.rs"]
-#[allow(dead_code, reason = "the tests of the service use all of it")]
 mod session;
 #[path = "directories/terminal.rs"]
 mod terminal;
