@@ -278,7 +278,7 @@ async fn going_back_pins_until_somebody_accepts() {
 }
 
 #[tokio::test]
-async fn a_failed_sync_and_a_full_disk_change_nothing() {
+async fn a_failed_sync_changes_nothing() {
     let house = house("");
     house.sync_with(&Told::everything(people(0, 100))).await;
     let mut lost = Told::everything(people(0, 50));

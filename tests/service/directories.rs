@@ -223,9 +223,9 @@ async fn a_disk_that_refuses() {
     holds(&dir).await;
 }
 
-/// The source is a pipe, so that each sync is killed in the middle.
+/// Syncs of files of several sizes are killed as soon as they run, wherever they are then.
 #[tokio::test]
-async fn killed_in_the_middle_of_a_sync() {
+async fn killed_while_it_syncs() {
     let dir = configured();
     let postern = started(&dir);
     becomes(&dir, "nobody@a.example", NOBODY).await;
@@ -237,7 +237,6 @@ async fn killed_in_the_middle_of_a_sync() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
         command.args(["directories", "sync", "--config"]).arg(dir.join("postern.toml"));
         let mut sync = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-        // Wherever it is then.
         sync.kill().unwrap();
         sync.wait().unwrap();
         let postern = started(&dir);
