@@ -72,8 +72,10 @@ impl Model {
 
     fn apply(&mut self, answer: BTreeSet<u32>, grace: bool) {
         let day = self.day;
-        if let Some(known) = self.known.as_ref().filter(|_| grace) {
-            self.leaving.extend(known.difference(&answer).map(|gone| (*gone, day)));
+        match &self.known {
+            Some(known) if grace => self.leaving.extend(known.difference(&answer).map(|gone| (*gone, day))),
+            // Who was leaving before goes with the others.
+            Some(_) | None => self.leaving.clear(),
         }
         self.leaving.retain(|one, since| !answer.contains(one) && *since + GRACE > day);
         self.known = Some(answer);

@@ -158,8 +158,8 @@ impl Shelf {
         Ok(is_so)
     }
 
-    /// Puts what is pending in force, also when this empties the directory, and ends pinning. With `at_once` those whom it
-    /// removes get no grace. Gives the number of what is in force now.
+    /// Puts what is pending in force, also when this empties the directory, and ends pinning. With `at_once` nobody has
+    /// grace: those whom it removes are gone, and those who were leaving before. Gives the number of what is in force now.
     pub fn accept(&self, at_once: bool, now: Stamp) -> Result<u64, ShelfError> {
         self.change(|state| {
             let pending = state.pending.take().ok_or(ShelfError::NothingPending)?;

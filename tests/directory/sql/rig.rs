@@ -84,7 +84,7 @@ impl Database {
         match fault {
             Fault::Away => {
                 fs::rename(file, aside).unwrap();
-                Some("no answer: unable to open database file")
+                Some("mail.db: unable to open database file")
             }
             Fault::Lost => {
                 fs::copy(&file, aside).unwrap();
