@@ -14,7 +14,7 @@ use postern::mail::{
 };
 use postern::policy::{
     self, Answers, Directories, Directory, DomainPolicy, Gateway, Gateways, Internal, LoopRule, Mode, Policy,
-    RecipientRules, Replies, Reputation, Source, Unlisted, Verdicts,
+    RecipientRules, Replies, Reputation, Source, Unlisted, Unrouted, Verdicts,
 };
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -133,6 +133,8 @@ fn decide_of(mut group: BenchmarkGroup<'_, WallTime>, count: u64) {
             directories: vec![directory],
             subaddress: "+".into(),
             recipients: RecipientRules::default(),
+            unrouted: Unrouted::Pass,
+            scan: None,
             verdicts: Verdicts::default(),
             replies: Replies::default(),
         };

@@ -59,6 +59,8 @@ fn gate(recipients: &Arc<Recipients>) -> Gate {
         directories: all.places().map(|(id, _)| id).collect(),
         subaddress: "+".into(),
         recipients: RecipientRules::default(),
+        unrouted: postern::policy::Unrouted::Pass,
+        scan: None,
         verdicts: Verdicts::default(),
         replies: Replies::default(),
     };

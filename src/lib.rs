@@ -13,7 +13,7 @@
 //! - [`dns`], [`https`], [`store`]: names and servers that are asked, files that are kept; [`listen`]: the sockets that doors
 //!   stand on;
 //! - [`gateways`], [`directories`], [`reputation`]: what is known from outside about gateways, recipients and other clients;
-//! - [`milter`]: the milter protocol's door;
+//! - [`milter`], [`policyd`], [`socketmap`]: the doors, one for each protocol in which MTAs ask;
 //! - [`cli`]: the commands, and the service that wires the rooms together.
 
 pub mod cli;
@@ -27,5 +27,7 @@ pub mod listen;
 pub mod mail;
 pub mod milter;
 pub mod policy;
+pub mod policyd;
 pub mod reputation;
+pub mod socketmap;
 pub mod store;

@@ -41,6 +41,8 @@ static GATE: LazyLock<Arc<Gate>> = LazyLock::new(|| {
             directories: Vec::new(),
             subaddress: "+".into(),
             recipients: RecipientRules::default(),
+            unrouted: postern::policy::Unrouted::Pass,
+            scan: None,
             verdicts: Verdicts { source, ..Verdicts::default() },
             replies: Replies::default(),
         };

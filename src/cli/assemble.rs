@@ -2,6 +2,7 @@
 //! Reads the configuration and everything that it names, and puts the policy together. Nothing is printed here:
 //! `check` shows the problems, `run` and a reload use the outcome.
 
+use super::routing;
 use crate::config::{self, Config, Problem, Problems, ReadError, Severity, is_loop_id};
 use crate::directories::{self, Known, LEARNED, Learned, Loaded, LoadedSnapshot, Shelf, State};
 use crate::gateways::{Archive, Plan, Snapshots, label};
@@ -150,6 +151,9 @@ fn policy(config: &Config, gateways: Gateways, known: &Known, problems: &mut Pro
     let Config {
         state_dir,
         milter: _,
+        policyd: _,
+        socketmap: _,
+        drain_timeout: _,
         dns: _,
         reputation,
         internal,
@@ -157,9 +161,14 @@ fn policy(config: &Config, gateways: Gateways, known: &Known, problems: &mut Pro
         providers: _,
         gateways: _,
         directories,
+        servers,
+        routes,
+        scan: _,
         domains,
         loops,
     } = config;
+    let (servers, places_of_servers) = routing::servers(servers);
+    let routes = routing::routes(routes, &places_of_servers);
     let places: HashMap<Arc<str>, GatewayId> =
         gateways.places().map(|(id, gateway)| (Arc::clone(&gateway.name), id)).collect();
     let mut by_place = Directories::default();
@@ -190,6 +199,8 @@ fn policy(config: &Config, gateways: Gateways, known: &Known, problems: &mut Pro
             strip,
             verp,
             alias_of,
+            unrouted,
+            scan,
             verdicts,
             replies,
             place,
@@ -225,6 +236,8 @@ fn policy(config: &Config, gateways: Gateways, known: &Known, problems: &mut Pro
                 verp: verp.clone(),
                 alias_of: alias_of.clone(),
             },
+            unrouted: routing::unrouted(unrouted.as_ref(), pattern, &routes, &places_of_servers),
+            scan: scan.as_ref().and_then(|scan| routing::scan(scan, &places_of_servers, &places)),
             verdicts: *verdicts,
             replies: replies.clone(),
         };
@@ -232,6 +245,7 @@ fn policy(config: &Config, gateways: Gateways, known: &Known, problems: &mut Pro
     }
     let loops = loop_rule(loops, problems);
     Policy::new(internal.clone(), unlisted.clone(), table, gateways, by_place, loops, reputation.rule())
+        .with_routing(servers, routes)
 }
 
 /// Whether a domain asks for recipients that were learned and approved.
@@ -296,8 +310,8 @@ mod tests {
     #[test]
     fn what_is_left_out_has_its_default() {
         let (config, policy) = example("minimal.toml");
-        let config::Milter { listen, socket_mode, socket_group, drain_timeout, max_connections } =
-            config.milter;
+        let config::Door { listen, socket_mode, socket_group, max_connections } = config.milter.unwrap();
+        let drain_timeout = config.drain_timeout;
         assert_eq!(listen, [config::Listen::Tcp(([127, 0, 0, 1], 8890).into())]);
         assert_eq!((socket_mode, socket_group, max_connections), (0o660, None, 5000));
         assert_eq!(drain_timeout.as_secs(), 30);
@@ -314,7 +328,7 @@ mod tests {
     #[test]
     fn what_is_written_reaches_the_policy() {
         let (config, policy) = example("full.toml");
-        assert_eq!(config.milter.listen.len(), 3);
+        assert_eq!(config.milter.unwrap().listen.len(), 3);
         assert_eq!(&*policy.loops().id, "mx.example.com");
         assert!(policy.internal().networks.find([10, 20, 1, 1].into()).is_some());
 
@@ -414,7 +428,7 @@ mod tests {
         let assembled = assemble(&file);
         std::fs::remove_dir_all(&dir).unwrap();
         let (config, policy) = assembled.outcome.unwrap();
-        assert_eq!(config.milter.listen, [config::Listen::Unix(dir.join("s"))]);
+        assert_eq!(config.milter.unwrap().listen, [config::Listen::Unix(dir.join("s"))]);
         for (name, reject, defer) in [
             ("a.example", "553 5.1.6 Nobody", "450 4.1.6 Nobody"),
             ("b.example", "551 5.1.1 Gone", "450 4.1.1 Gone"),

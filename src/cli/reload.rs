@@ -3,6 +3,7 @@
 
 use super::assemble::{self, Assembled};
 use super::directory_watch::{DirectoryWatch, keep_approved};
+use super::doors::{most_connections, warn_of_sockets};
 use super::outside::Watch;
 use super::roof::Roof;
 use super::run::{Service, is_urgent, make_room};
@@ -82,14 +83,9 @@ pub(super) async fn change(
     snapshots.extend(still_used);
     let watch = Watch::begin(&service.gate, &config, &policy, (plan, snapshots), roof);
     let directories = DirectoryWatch::begin(&service.gate, &config, known, learning);
-    make_room(config.milter.max_connections);
-    service.admission.set_limit(config.milter.max_connections);
-    if config.milter.listen != old.milter.listen
-        || config.milter.socket_mode != old.milter.socket_mode
-        || config.milter.socket_group != old.milter.socket_group
-    {
-        tracing::warn!("[milter] listen, socket_mode or socket_group changed: restart to listen there");
-    }
+    make_room(most_connections(&config));
+    service.doors.set(&config);
+    warn_of_sockets(&config, old);
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     (config, watch, directories)
 }

@@ -7,24 +7,23 @@
 
 use super::assemble;
 use super::directory_watch::DirectoryWatch;
+use super::doors::{self, Door, Doors, Trouble, most_connections, welcome};
 use super::log::{self, Log};
 use super::outside::Watch;
 use super::pid_file::PidFile;
 use super::reload::{New, change, read_anew};
 use super::roof::Roof;
 use super::status::{Reporter, Status, Zone};
-use crate::config::{Config, Listen, Problem, Severity};
-use crate::gate::{Event, Gate, Judge};
+use crate::config::{Config, Problem, Severity};
+use crate::gate::Gate;
 use crate::gateways::Stamp;
-use crate::listen::{Admission, BoundSocket, Drain, Draining, Inherited, Peer, Socket, Stream, accept_loop};
-use crate::milter;
+use crate::listen::{BoundSocket, Drain, Draining};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -35,9 +34,6 @@ use tokio::time::{Duration, Instant, MissedTickBehavior, interval, timeout};
 const OTHER_DESCRIPTORS: u64 = 64;
 /// How often it is looked whether something has changed that is told to others, or can be done that could not.
 const LOOK: Duration = Duration::from_secs(1);
-/// Shortest time between two warnings of the same trouble with accepting.
-const TROUBLE_PAUSE: Duration = Duration::from_secs(10);
-
 /// Serves; the exit code is 0 after an orderly stop and 2 when there was nothing to serve.
 pub(super) fn run(config: &Path, format: log::Format, threshold: log::Threshold) -> ExitCode {
     // Before anything that takes time: a signal that comes while a million recipients are read must not kill.
@@ -84,7 +80,7 @@ fn serve(
     runtime: &Runtime,
     signals: Signals,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let sockets = bind(&config)?;
+    let sockets = doors::bind(&config, workers())?;
     let log = log::begin(format, threshold)
         .map_err(|error| format!("cannot reach the systemd journal: {error}"))?;
     let pid_file = PidFile::write(&config.state_dir)
@@ -93,10 +89,10 @@ fn serve(
         })
         .ok();
     let reporter = Reporter::begin(pid_file.as_ref().map(|_| &*config.state_dir));
-    make_room(config.milter.max_connections);
+    make_room(most_connections(&config));
     let service = Arc::new(Service {
         gate: Arc::new(Gate::new(policy.clone())),
-        admission: Admission::new(config.milter.max_connections),
+        doors: Doors::new(&config),
         trouble: Trouble::default(),
     });
     let watch = {
@@ -109,8 +105,8 @@ fn serve(
     let (stop, stopped) = watch::channel(false);
     let workers = start_workers(&service, &sockets, &draining, &stopped)?;
     drop(draining);
-    for socket in &sockets {
-        tracing::info!(listen = socket.describe(), "listening");
+    for (door, socket) in &sockets {
+        tracing::info!(listen = socket.describe(), door = door.as_str(), "listening");
     }
     let place = Place { path, sockets, service: &service, log: &log };
     runtime.block_on(attend(place, (config, watch, directories), reporter, drain, signals));
@@ -127,19 +123,8 @@ fn serve(
 /// What the workers share.
 pub(super) struct Service {
     pub(super) gate: Arc<Gate>,
-    pub(super) admission: Arc<Admission>,
-    trouble: Trouble,
-}
-
-fn bind(config: &Config) -> Result<Vec<BoundSocket>, crate::listen::BindError> {
-    let mut inherited = Inherited::take();
-    let milter = &config.milter;
-    let bind_one = |listen: &Listen| match listen {
-        Listen::Tcp(address) => Socket::tcp(*address, workers()),
-        Listen::Unix(path) => Socket::unix(path, milter.socket_mode, milter.socket_group.as_deref()),
-        Listen::Systemd(name) => inherited.socket(name),
-    };
-    milter.listen.iter().map(bind_one).collect()
+    pub(super) doors: Doors,
+    pub(super) trouble: Trouble,
 }
 
 /// One worker for each core.
@@ -166,7 +151,7 @@ pub(super) fn make_room(max_connections: usize) {
 
 fn start_workers(
     service: &Arc<Service>,
-    sockets: &[BoundSocket],
+    sockets: &[(Door, BoundSocket)],
     draining: &Draining,
     stopped: &watch::Receiver<bool>,
 ) -> io::Result<Vec<thread::JoinHandle<()>>> {
@@ -174,13 +159,14 @@ fn start_workers(
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let attached = {
             let _inside = runtime.enter();
-            sockets.iter().map(|socket| socket.attach(number)).collect::<io::Result<Vec<_>>>()?
+            let attach = |(door, socket): &(Door, BoundSocket)| Ok((*door, socket.attach(number)?));
+            sockets.iter().map(attach).collect::<io::Result<Vec<_>>>()?
         };
         let (service, draining, mut stopped) = (Arc::clone(service), draining.clone(), stopped.clone());
         thread::Builder::new().name(format!("postern-{number}")).spawn(move || {
             runtime.block_on(async move {
-                for socket in attached {
-                    tokio::spawn(welcome(Arc::clone(&service), socket, draining.clone()));
+                for (door, socket) in attached {
+                    tokio::spawn(welcome(Arc::clone(&service), door, socket, draining.clone()));
                 }
                 drop(draining);
                 // An error says that the service is gone.
@@ -191,42 +177,10 @@ fn start_workers(
     (0..workers()).map(start).collect()
 }
 
-/// Accepts on one socket and gives each connection a session.
-async fn welcome(service: Arc<Service>, socket: Socket, draining: Draining) {
-    let admission = Arc::clone(&service.admission);
-    let for_sessions = draining.clone();
-    let arrived = |stream: Stream, peer: Peer, place| {
-        let (gate, draining) = (Arc::clone(&service.gate), for_sessions.clone());
-        tokio::spawn(async move {
-            milter::serve(stream, peer, gate, draining).await;
-            drop(place);
-        });
-    };
-    let troubled = |error: Option<&io::Error>| match error {
-        None => {
-            service.gate.count(Event::TooMany);
-            if service.trouble.should_tell() {
-                let most = service.admission.inside();
-                tracing::warn!(
-                    connections = most,
-                    "too many connections: turned one away; see max_connections"
-                );
-            }
-        }
-        Some(error) => {
-            service.gate.count(Event::AcceptFailed);
-            if service.trouble.should_tell() {
-                tracing::warn!(%error, "cannot accept connections at the moment; trying on");
-            }
-        }
-    };
-    accept_loop(socket, admission, draining, arrived, troubled).await;
-}
-
 /// Where signals are waited for, and what is at hand there.
 struct Place<'a> {
     path: &'a Path,
-    sockets: Vec<BoundSocket>,
+    sockets: Vec<(Door, BoundSocket)>,
     service: &'a Arc<Service>,
     log: &'a Log,
 }
@@ -272,12 +226,12 @@ async fn attend(
     // Workers let go of theirs too: an MTA that connects from now on is refused at once, and does not hang in the backlog
     // of a server that will not serve it. A socket from systemd stays open there, for the next start.
     drop(sockets);
-    let limit = config.milter.drain_timeout;
-    tracing::info!(connections = service.admission.inside(), limit = ?limit, "stopping; messages under way may finish");
+    let limit = config.drain_timeout;
+    tracing::info!(connections = service.doors.inside(), limit = ?limit, "stopping; messages under way may finish");
     tokio::select! {
         drained = timeout(limit, drain.finish()) => {
             if drained.is_err() {
-                tracing::warn!(connections = service.admission.inside(), "sessions cut off: drain_timeout is over");
+                tracing::warn!(connections = service.doors.inside(), "sessions cut off: drain_timeout is over");
             }
         }
         () = either(&mut signals.terminate, &mut signals.interrupt) => {
@@ -325,18 +279,5 @@ async fn either(one: &mut Signal, other: &mut Signal) {
     tokio::select! {
         _ = one.recv() => {}
         _ = other.recv() => {}
-    }
-}
-
-/// Keeps one kind of trouble from filling the log.
-#[derive(Default)]
-struct Trouble(AtomicU64);
-
-impl Trouble {
-    fn should_tell(&self) -> bool {
-        let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs());
-        let last = self.0.load(Ordering::Relaxed);
-        now.saturating_sub(last) >= TROUBLE_PAUSE.as_secs()
-            && self.0.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }

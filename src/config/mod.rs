@@ -37,9 +37,9 @@ pub use providers::{Certainty, Fact, Known, Provider, Providers, Region, Resolve
 pub use schema::schema;
 pub use settings::{
     AddressSource, Attributes, Columns, Config, Csv, Database, DatabaseAddress, DatabaseServer, DatabaseTls,
-    Directory, DirectorySource, Dns, DnsblZone, Domain, Feed, FeedFormat, Gateway, Graph, GraphCredential,
-    Guard, Identity, Ldap, LdapBind, LdapSchema, LdapServer, Ldif, Listen, Loops, Milter, Reputation, Source,
-    Sql, SyncRules,
+    Directory, DirectorySource, Dns, DnsblZone, Domain, DomainScan, Door, Feed, FeedFormat, Gateway, Graph,
+    GraphCredential, Guard, Identity, Ldap, LdapBind, LdapSchema, LdapServer, Ldif, Listen, Loops, Policyd,
+    Reputation, Route, ScanKeys, Server, ServerKind, Source, Sql, SyncRules, Unrouted,
 };
 pub use source::ReadError;
 

@@ -173,6 +173,55 @@ pub(super) enum Verdict {
     Reject,
 }
 
+/// What a server is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ServerType {
+    /// Exchange Online.
+    Microsoft365,
+    /// An Exchange server of your own.
+    Exchange,
+    /// Any other.
+    #[default]
+    Smtp,
+}
+
+/// What a connection to a server must be.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum TlsWish {
+    /// Encrypted where the server offers it.
+    May,
+    /// Encrypted, whoever the server is.
+    Encrypt,
+    /// As its TLSA records say (DANE).
+    Dane,
+    /// Encrypted, and the server's certificate is trusted and has a name that is expected.
+    Verify,
+}
+
+/// What shows that a message was scanned.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum OnReturn {
+    /// The token that it was sent away with, which is taken off.
+    #[default]
+    Token,
+    /// The gateway's own `header`, for gateways that keep no line of ours; it is taken off.
+    Strip,
+}
+
+/// What happens to mail while the scanner is down.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum OnScannerDown {
+    /// It waits in the MTA's queue.
+    #[default]
+    Wait,
+    /// It is delivered without having been scanned.
+    Deliver,
+}
+
 /// What the reverse name of a client must be.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -278,6 +327,24 @@ impl From<FeedFormat> for super::FeedFormat {
             FeedFormat::Microsoft => Self::Microsoft,
             FeedFormat::Json => Self::Json,
             FeedFormat::Text => Self::Text,
+        }
+    }
+}
+
+impl From<OnReturn> for policy::OnReturn {
+    fn from(on_return: OnReturn) -> Self {
+        match on_return {
+            OnReturn::Token => Self::Token,
+            OnReturn::Strip => Self::Strip,
+        }
+    }
+}
+
+impl From<OnScannerDown> for policy::OnScannerDown {
+    fn from(on_down: OnScannerDown) -> Self {
+        match on_down {
+            OnScannerDown::Wait => Self::Wait,
+            OnScannerDown::Deliver => Self::Deliver,
         }
     }
 }

@@ -25,6 +25,8 @@ fn domain(name: &str, source: Source) -> DomainPolicy {
         directories: Vec::new(),
         subaddress: "+".into(),
         recipients: RecipientRules::default(),
+        unrouted: policy::Unrouted::Pass,
+        scan: None,
         verdicts: Verdicts::default(),
         replies: Replies::default(),
     }

@@ -92,6 +92,9 @@ pub struct Recipients {
     pub patterns: HashMap<Domain, LocalPatterns>,
     /// Those of the addresses that take mail from internal clients alone.
     pub internal_only: MailboxSet,
+    /// Members of the groups that rules name, by the group's name in lower case, nested ones resolved. A group that is not
+    /// here is not in the data.
+    pub groups: HashMap<Arc<str>, MailboxSet>,
     /// The listed domains that the data were filtered by when they were read: of any other, nothing is known. Nothing
     /// where they were not filtered.
     pub served: Option<HashSet<DomainPattern>>,
@@ -107,7 +110,7 @@ impl From<MailboxSet> for Recipients {
     /// These, and all there are.
     fn from(mailboxes: MailboxSet) -> Self {
         let internal_only = MailboxSetBuilder::new().build();
-        Self { mailboxes, patterns: HashMap::new(), internal_only, served: None }
+        Self { mailboxes, patterns: HashMap::new(), internal_only, groups: HashMap::new(), served: None }
     }
 }
 

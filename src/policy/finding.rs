@@ -14,6 +14,10 @@ pub enum Check {
     Source,
     /// Does the recipient exist?
     Recipient,
+    /// Is there a server for the recipient?
+    Route,
+    /// Has the message been scanned?
+    Scan,
     /// Is the client, or the one behind a gateway, on DNSBLs?
     Listed,
     /// Has the client a reverse name?
@@ -32,6 +36,8 @@ impl Check {
             Self::Domain => "domain",
             Self::Source => "source",
             Self::Recipient => "recipient",
+            Self::Route => "route",
+            Self::Scan => "scan",
             Self::Listed => "listed",
             Self::ReverseName => "reverse-name",
             Self::Loop => "loop",

@@ -19,8 +19,11 @@ mod reason;
 mod recipients;
 mod replies;
 mod reputation;
+mod routing;
 mod rule;
 mod rules;
+mod scan;
+mod server;
 mod source;
 mod verdict;
 
@@ -38,8 +41,11 @@ pub use reason::Reason;
 pub use recipients::{RecipientMode, RecipientRules, Strip};
 pub use replies::Replies;
 pub use reputation::{Reputation, ReverseRule, Weighed};
+pub use routing::{GroupName, Route, Routed, Unrouted, route};
 pub use rule::{Entry, Rule, Spelling};
 pub use rules::{DomainPolicy, Internal, LoopRule, Policy, Source, Unlisted, Verdicts};
+pub use scan::{OnReturn, OnScannerDown, ScanRule};
+pub use server::{Server, ServerId, Servers, TlsWish};
 pub use verdict::{Mode, Verdict};
 
 #[cfg(test)]

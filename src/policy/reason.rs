@@ -14,6 +14,8 @@ pub enum Reason {
     RecipientUnknown,
     /// The recipient takes mail from internal clients alone, and the client is none.
     RecipientInternal,
+    /// No routing rule of the recipient's domain is for it.
+    NoRoute,
     /// The message carries this installation's loop token too often.
     LoopDetected,
     /// The message has too many `Received` lines.
@@ -36,10 +38,11 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::SourceNotGateway,
         Self::RecipientUnknown,
         Self::RecipientInternal,
+        Self::NoRoute,
         Self::LoopDetected,
         Self::TooManyHops,
         Self::Listed,
@@ -57,6 +60,7 @@ impl Reason {
             Self::SourceNotGateway => "source-not-gateway",
             Self::RecipientUnknown => "recipient-unknown",
             Self::RecipientInternal => "recipient-internal",
+            Self::NoRoute => "no-route",
             Self::LoopDetected => "loop-detected",
             Self::TooManyHops => "too-many-hops",
             Self::Listed => "listed",
@@ -75,6 +79,7 @@ impl Reason {
             Self::SourceNotGateway
             | Self::RecipientUnknown
             | Self::RecipientInternal
+            | Self::NoRoute
             | Self::LoopDetected
             | Self::TooManyHops
             | Self::Listed
@@ -91,6 +96,7 @@ impl Reason {
             Self::SourceNotGateway
             | Self::RecipientUnknown
             | Self::RecipientInternal
+            | Self::NoRoute
             | Self::LoopDetected
             | Self::TooManyHops
             | Self::Listed
@@ -107,6 +113,7 @@ impl Reason {
             Self::SourceNotGateway
             | Self::RecipientUnknown
             | Self::RecipientInternal
+            | Self::NoRoute
             | Self::NoReverseName
             | Self::NotOurDomain
             | Self::NotReady
@@ -122,6 +129,7 @@ impl Reason {
             Self::RecipientUnknown => 450,
             Self::SourceNotGateway
             | Self::RecipientInternal
+            | Self::NoRoute
             | Self::LoopDetected
             | Self::TooManyHops
             | Self::Listed
@@ -137,7 +145,7 @@ impl Reason {
     /// The enhanced status code, class 5. 5.1.1 is for recipients only: gateways remember it as "no such user".
     pub(super) fn enhanced(self) -> EnhancedCode {
         let (subject, detail) = match self {
-            Self::RecipientUnknown => (1, 1),
+            Self::RecipientUnknown | Self::NoRoute => (1, 1),
             Self::LoopDetected | Self::TooManyHops => (4, 6),
             // RFC 7372: reverse DNS validation failed.
             Self::NoReverseName => (7, 25),
@@ -163,6 +171,7 @@ impl Reason {
             Self::RecipientInternal => {
                 "This address takes mail from inside its organisation only. Write to a person there instead"
             }
+            Self::NoRoute => "There is no mailbox for this recipient. Check the address",
             Self::LoopDetected => {
                 "This message has passed here before: a mail loop. Check where mail for this domain is routed"
             }

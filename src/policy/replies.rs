@@ -100,6 +100,7 @@ mod tests {
         for (reason, reject, defer) in [
             (Reason::SourceNotGateway, "550 5.7.1", "451 4.7.1"),
             (Reason::RecipientUnknown, "550 5.1.1", "450 4.1.1"),
+            (Reason::NoRoute, "550 5.1.1", "451 4.1.1"),
             (Reason::LoopDetected, "554 5.4.6", "451 4.4.6"),
             (Reason::TooManyHops, "554 5.4.6", "451 4.4.6"),
             (Reason::NotOurDomain, "550 5.7.1", "451 4.7.1"),

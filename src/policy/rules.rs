@@ -3,7 +3,7 @@
 
 use super::{
     Directories, DirectoryId, Gateway, GatewayId, Gateways, Mode, Reason, RecipientRules, Replies,
-    Reputation, Verdict,
+    Reputation, Route, ScanRule, Servers, Unrouted, Verdict,
 };
 use crate::mail::{Client, Domain, DomainPattern, DomainTable, HeaderWatch, Mailbox, NetworkSet, Recipient};
 use std::sync::Arc;
@@ -18,6 +18,8 @@ pub struct Policy {
     directories: Directories,
     pub(super) loops: LoopRule,
     pub(super) reputation: Reputation,
+    servers: Servers,
+    routes: Arc<[Route]>,
     strictest: Mode,
     watch: Arc<HeaderWatch>,
     asks: bool,
@@ -80,6 +82,10 @@ pub struct DomainPolicy {
     pub subaddress: Box<str>,
     /// How else recipients are looked up, and what becomes of unknown ones.
     pub recipients: RecipientRules,
+    /// Where mail goes that no routing rule is for.
+    pub unrouted: Unrouted,
+    /// How it is scanned, where it is.
+    pub scan: Option<ScanRule>,
     /// What each check asks for when it fails.
     pub verdicts: Verdicts,
     /// The domain's replies.
@@ -102,6 +108,8 @@ pub struct Verdicts {
     pub source: Verdict,
     /// The recipient is unknown.
     pub recipient: Verdict,
+    /// No routing rule is for the recipient.
+    pub route: Verdict,
     /// The message loops.
     pub loops: Verdict,
     /// The client has a bad reputation.
@@ -113,6 +121,7 @@ impl Default for Verdicts {
         Self {
             source: Reason::SourceNotGateway.default_verdict(),
             recipient: Reason::RecipientUnknown.default_verdict(),
+            route: Reason::NoRoute.default_verdict(),
             loops: Reason::LoopDetected.default_verdict(),
             reputation: Reason::Listed.default_verdict(),
         }
@@ -144,7 +153,42 @@ impl Policy {
         let watch = Arc::new(watch(&loops, &gateways));
         let asks = asks(&gateways, reputation);
         let domains = Arc::new(domains);
-        Self { internal, unlisted, domains, gateways, directories, loops, reputation, strictest, watch, asks }
+        Self {
+            internal,
+            unlisted,
+            domains,
+            gateways,
+            directories,
+            loops,
+            reputation,
+            servers: Servers::default(),
+            routes: Arc::from([]),
+            strictest,
+            watch,
+            asks,
+        }
+    }
+
+    /// The same policy with these servers, and these rules, in order, by which mail goes to them.
+    #[must_use]
+    pub fn with_routing(self, servers: Servers, routes: impl Into<Arc<[Route]>>) -> Self {
+        Self { servers, routes: routes.into(), ..self }
+    }
+
+    /// The same policy with other servers in the same places.
+    #[must_use]
+    pub fn with_servers(&self, servers: Servers) -> Self {
+        Self { servers, ..self.clone() }
+    }
+
+    /// All servers.
+    pub fn servers(&self) -> &Servers {
+        &self.servers
+    }
+
+    /// The routing rules, in order.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
     }
 
     /// The same policy with other gateways in the same places.
@@ -249,9 +293,9 @@ impl Policy {
         let behind = self.gateways.iter().any(|gateway| gateway.behind == Some(verdict));
         self.unlisted.verdict == verdict
             || self.domains.values().any(|domain| {
-                let Verdicts { source, recipient, loops, reputation } = domain.verdicts;
+                let Verdicts { source, recipient, route, loops, reputation } = domain.verdicts;
                 let behind = behind.then_some(verdict);
-                let mut asked = [source, recipient, loops, reputation].into_iter().chain(behind);
+                let mut asked = [source, recipient, route, loops, reputation].into_iter().chain(behind);
                 asked.any(|v| domain.mode.apply(v) == verdict)
             })
     }

@@ -52,6 +52,8 @@ fn domain(name: &str, mode: Mode) -> DomainPolicy {
         directories: vec![directories().1],
         subaddress: "+".into(),
         recipients: RecipientRules::default(),
+        unrouted: Unrouted::Pass,
+        scan: None,
         verdicts: Verdicts::default(),
         replies: Replies::default(),
     }

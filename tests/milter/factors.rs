@@ -66,6 +66,8 @@ fn policy_of_factors(loops: LoopRule) -> Policy {
             directories: Vec::new(),
             subaddress: "+".into(),
             recipients: RecipientRules::default(),
+            unrouted: postern::policy::Unrouted::Pass,
+            scan: None,
             verdicts: Verdicts::default(),
             replies: Replies::default(),
         };

@@ -62,6 +62,8 @@ pub(crate) fn policy_with_loops(domains: &[(&str, Mode, Verdicts)], loops: LoopR
             directories: vec![directory],
             subaddress: "+".into(),
             recipients: RecipientRules::default(),
+            unrouted: postern::policy::Unrouted::Pass,
+            scan: None,
             verdicts,
             replies: Replies::default(),
         };

@@ -10,7 +10,8 @@ use postern::gate::{Asked, Case, Gate, Judge as _, Outside};
 use postern::mail::{Client, DomainPattern, DomainTable, LocalPart, Message, Network, Recipient, Session};
 use postern::policy::{
     self, Answer, Directories, DomainPolicy, Gateway, GatewayId, Gateways, Internal, Listings, LiveName,
-    LoopRule, Mode, Policy, RecipientRules, Replies, ReverseName, ReverseRule, Source, Unlisted, Verdicts,
+    LoopRule, Mode, Policy, RecipientRules, Replies, ReverseName, ReverseRule, Source, Unlisted, Unrouted,
+    Verdicts,
 };
 use postern::reputation::Reputation;
 
@@ -47,6 +48,8 @@ fn gate(reputation: Arc<Reputation<Resolver>>, threshold: u32, reverse: ReverseR
         directories: Vec::new(),
         subaddress: "+".into(),
         recipients: RecipientRules::default(),
+        unrouted: Unrouted::Pass,
+        scan: None,
         verdicts: Verdicts::default(),
         replies: Replies::default(),
     };

@@ -100,6 +100,8 @@ fn alone(gateways: Gateways, source: Source) -> io::Result<Policy> {
         directories: Vec::new(),
         subaddress: Box::default(),
         recipients: RecipientRules::default(),
+        unrouted: policy::Unrouted::Pass,
+        scan: None,
         verdicts: Verdicts::default(),
         replies: Replies::default(),
     };

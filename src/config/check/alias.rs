@@ -28,6 +28,8 @@ impl Check<'_> {
             subaddress,
             strip,
             verp,
+            unrouted,
+            scan,
             verdict,
             reply,
         } = table;
@@ -40,6 +42,8 @@ impl Check<'_> {
             ("subaddress", subaddress.span()),
             ("strip", strip.as_ref().and_then(Placed::span)),
             ("verp", verp.as_ref().and_then(Placed::span)),
+            ("unrouted", unrouted.as_ref().and_then(Placed::span)),
+            ("scan", scan.as_ref().and_then(Placed::span)),
             ("verdict", verdict.span()),
             ("reply", reply.span()),
         ] {

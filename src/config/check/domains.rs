@@ -20,10 +20,11 @@ const LEARNED: &str = "learned";
 
 /// The verdicts of a table; what it leaves out is as above it.
 pub(super) fn verdicts(table: &file::Verdicts, above: Verdicts) -> Verdicts {
-    let file::Verdicts { source, recipient, loops, reputation } = table;
+    let file::Verdicts { source, recipient, route, loops, reputation } = table;
     Verdicts {
         source: source.map_or(above.source, Into::into),
         recipient: recipient.map_or(above.recipient, Into::into),
+        route: route.map_or(above.route, Into::into),
         loops: loops.map_or(above.loops, Into::into),
         reputation: reputation.map_or(above.reputation, Into::into),
     }
@@ -96,6 +97,8 @@ impl Check<'_> {
                 subaddress,
                 strip,
                 verp,
+                unrouted,
+                scan,
                 verdict,
                 reply,
             } = &***table;
@@ -132,6 +135,8 @@ impl Check<'_> {
                 strip,
                 verp,
                 alias_of: None,
+                unrouted: unrouted.as_ref().and_then(|written| self.unrouted(written)),
+                scan: scan.as_ref().and_then(|table| self.domain_scan(name, table)),
                 verdicts,
                 replies,
                 place: self.place(name),

@@ -6,15 +6,16 @@ mod addresses;
 mod alias;
 mod directory;
 mod domains;
+mod doors;
 mod factors;
 mod gateway;
 mod loops;
-mod milter;
 mod outside;
 mod overlap;
 mod preset;
 mod recipients;
 mod replies;
+mod routing;
 mod secrets;
 mod socket;
 
@@ -51,6 +52,8 @@ pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> C
     let File {
         state_dir,
         milter,
+        policyd,
+        socketmap,
         dns,
         reputation: reputation_table,
         internal,
@@ -58,6 +61,9 @@ pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> C
         providers,
         gateway,
         directory,
+        server,
+        route,
+        scan,
         domain,
         verdict,
         reply,
@@ -68,6 +74,8 @@ pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> C
     let providers = check.providers(providers.as_ref());
     let gateways = check.gateways(&gateway, &providers, &reputation);
     let directories = check.directories(&directory);
+    let servers = check.servers(&server);
+    let routes = check.routes(&route, &server);
     let verdicts = domains::verdicts(&verdict, policy::Verdicts::default());
     let domains = check.domains(&domain, verdicts, &reply, &gateway, &directory, &reputation);
     check.overlaps(&domain);
@@ -75,9 +83,16 @@ pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> C
     let unlisted = check.unlisted(&unlisted, &reply);
     let used = replies::Use { domains: &domains, unlisted: Some(unlisted.verdict), reputation: &reputation };
     check.use_of_replies(&reply, &used);
+    check.routing(&domains, &servers, &gateways, &routes);
+    check.some_door(milter.is_some() || policyd.is_some() || socketmap.is_some());
+    let has_milter = milter.is_some();
+    let (milter, drain_timeout) = milter.as_ref().map(|table| check.milter(table)).unzip();
     Config {
         state_dir: check.path(&state_dir),
-        milter: check.milter(milter.as_ref()),
+        milter,
+        policyd: policyd.as_ref().map(|table| check.policyd(table, has_milter)),
+        socketmap: socketmap.as_ref().map(|table| check.socketmap(table)),
+        drain_timeout: drain_timeout.unwrap_or(doors::DRAIN),
         dns: check.dns(&dns),
         reputation,
         internal: check.internal(&internal),
@@ -85,6 +100,9 @@ pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> C
         providers,
         gateways,
         directories,
+        servers,
+        routes,
+        scan: check.scan_keys(&scan),
         domains,
         loops: check.loops(&loops),
     }

@@ -30,11 +30,12 @@ pub(super) struct Use<'a> {
 }
 
 /// Every reason that has a reply, with what the file says of it.
-fn by_reason(table: &file::Replies) -> [(Reason, Option<&Table<file::Reply>>); 9] {
+fn by_reason(table: &file::Replies) -> [(Reason, Option<&Table<file::Reply>>); 10] {
     let file::Replies {
         source_not_gateway,
         recipient_unknown,
         recipient_internal,
+        no_route,
         loop_detected,
         too_many_hops,
         listed,
@@ -46,6 +47,7 @@ fn by_reason(table: &file::Replies) -> [(Reason, Option<&Table<file::Reply>>); 9
         (Reason::SourceNotGateway, source_not_gateway.as_ref()),
         (Reason::RecipientUnknown, recipient_unknown.as_ref()),
         (Reason::RecipientInternal, recipient_internal.as_ref()),
+        (Reason::NoRoute, no_route.as_ref()),
         (Reason::LoopDetected, loop_detected.as_ref()),
         (Reason::TooManyHops, too_many_hops.as_ref()),
         (Reason::Listed, listed.as_ref()),
@@ -181,6 +183,7 @@ impl Use<'_> {
             | Reason::SourceNotGateway
             | Reason::RecipientUnknown
             | Reason::RecipientInternal
+            | Reason::NoRoute
             | Reason::LoopDetected
             | Reason::TooManyHops
             | Reason::NotReady
@@ -197,6 +200,7 @@ impl Use<'_> {
             let verdict = match reason {
                 Reason::SourceNotGateway => domain.verdicts.source,
                 Reason::RecipientUnknown | Reason::RecipientInternal => domain.verdicts.recipient,
+                Reason::NoRoute => domain.verdicts.route,
                 Reason::LoopDetected | Reason::TooManyHops => domain.verdicts.loops,
                 Reason::Listed | Reason::NoReverseName => domain.verdicts.reputation,
                 Reason::NotReady

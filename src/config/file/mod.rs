@@ -5,12 +5,16 @@
 //! still be searched for other problems. The comments are the schema's descriptions: they address whoever writes the file.
 
 mod directory;
+mod doors;
 mod gateway;
 mod outside;
+mod routing;
 
 pub(super) use directory::{Attributes, Columns, Directory};
+pub(super) use doors::{Milter, Policyd, Socketmap};
 pub(super) use gateway::{Feed, Gateway, Header, SecretSource};
 pub(super) use outside::{Dns, Dnsbl, Reputation};
+pub(super) use routing::{DomainScan, GroupOf, Route, Scan, Server};
 
 use super::placed::Placed;
 use super::table::Table;
@@ -30,9 +34,13 @@ pub(super) struct File {
     /// Directory for what Postern keeps from one start to the next.
     #[serde(default = "state_dir")]
     pub state_dir: Placed<String>,
-    /// Where the MTA reaches Postern, and how it is served.
-    #[schemars(required)]
+    /// Where the MTA reaches Postern over the milter protocol, and how it is served. There must be one of `[milter]`,
+    /// `[policyd]` and `[socketmap]`.
     pub milter: Option<Table<Milter>>,
+    /// Where Postfix reaches Postern for policy delegation (`check_policy_service`).
+    pub policyd: Option<Table<Policyd>>,
+    /// Where Postfix and Sendmail look recipients, next hops, domains, clients and TLS policies up (`socketmap:`).
+    pub socketmap: Option<Table<Socketmap>>,
     /// Whom names are asked of.
     #[serde(default)]
     pub dns: Table<Dns>,
@@ -54,6 +62,15 @@ pub(super) struct File {
     /// Who exists: `[directory.NAME]`, one for each source of recipients.
     #[serde(default)]
     pub directory: Named<Directory>,
+    /// Where mail goes on to: `[server.NAME]`, one for each mailbox server, and for each gateway that mail is sent through.
+    #[serde(default)]
+    pub server: Named<Server>,
+    /// Which recipients' mail goes to which server: `[[route]]`, in order. The first rule that is for a recipient decides.
+    #[serde(default)]
+    pub route: Vec<Table<Route>>,
+    /// The keys that scan tokens are signed with.
+    #[serde(default)]
+    pub scan: Table<Scan>,
     /// The protected domains: `[domain."example.com"]`, or `[domain."*.example.com"]` for all below it. An exact name
     /// beats a wildcard, a longer wildcard a shorter one.
     #[serde(default)]
@@ -67,30 +84,6 @@ pub(super) struct File {
     /// The loop check.
     #[serde(default, rename = "loop")]
     pub loops: Table<Loop>,
-}
-
-/// The milter door.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Milter {
-    /// Sockets to listen on: `inet:ADDRESS:PORT` (an IPv6 address in brackets), `unix:PATH`, or `systemd:NAME` for a
-    /// socket that systemd passes with that `FileDescriptorName`.
-    #[schemars(required, length(min = 1))]
-    pub listen: Option<Placed<Vec<Placed<String>>>>,
-    /// Access rights of unix sockets, in octal.
-    #[serde(default = "socket_mode")]
-    #[schemars(regex(pattern = r"^0?[0-7]{3}$"))]
-    pub socket_mode: Placed<String>,
-    /// Group of unix sockets, by name: the one that the MTA runs in. Without it, the group that Postern runs in.
-    pub socket_group: Option<Placed<String>>,
-    /// How long sessions may go on after Postern was told to stop, such as `500ms`, `30s` or `5m`; at most `1h`.
-    #[serde(default = "drain_timeout")]
-    #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
-    pub drain_timeout: Placed<String>,
-    /// Connections at one time. One too many is closed at once, and the MTA does what its default action says.
-    #[serde(default = "max_connections")]
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub max_connections: Placed<i64>,
 }
 
 /// Who is internal.
@@ -146,6 +139,12 @@ pub(super) struct Domain {
     /// for any characters. They exist.
     #[schemars(length(min = 1), inner(regex(pattern = r"^[^@]*\*[^@]*$")))]
     pub verp: Option<Placed<Vec<Placed<String>>>>,
+    /// Where mail goes that no `[[route]]` is for: `reject`, nowhere; `default:SERVER`, to that server; `pass`, wherever the
+    /// MTA thinks. The default is `reject` where there are rules for the domain, and else `pass`.
+    #[schemars(regex(pattern = r"^(reject|pass|default:.+)$"))]
+    pub unrouted: Option<Placed<String>>,
+    /// Sends the domain's mail through a scanning gateway before it is delivered.
+    pub scan: Option<Table<DomainScan>>,
     /// What is to happen when a check fails, for this domain.
     #[serde(default)]
     pub verdict: Table<Verdicts>,
@@ -163,6 +162,8 @@ pub(super) struct Verdicts {
     /// When the recipient is in none of the domain's directories, or takes mail from internal clients alone. The default
     /// is `reject`.
     pub recipient: Option<Verdict>,
+    /// When no `[[route]]` is for the recipient. The default is `reject`.
+    pub route: Option<Verdict>,
     /// When the message loops. The default is `reject`.
     #[serde(rename = "loop")]
     pub loops: Option<Verdict>,
@@ -180,6 +181,8 @@ pub(super) struct Replies {
     pub recipient_unknown: Option<Table<Reply>>,
     /// The recipient takes mail from internal clients alone, as its directory says. The default is 550 5.7.1.
     pub recipient_internal: Option<Table<Reply>>,
+    /// No `[[route]]` is for the recipient. The default is 550 5.1.1.
+    pub no_route: Option<Table<Reply>>,
     /// The message has passed here before. The default is 554 5.4.6.
     pub loop_detected: Option<Table<Reply>>,
     /// The message has too many `Received` lines. The default is 554 5.4.6.
@@ -230,18 +233,6 @@ pub(super) struct Loop {
 
 fn state_dir() -> Placed<String> {
     "/var/lib/postern".to_owned().into()
-}
-
-fn socket_mode() -> Placed<String> {
-    "0660".to_owned().into()
-}
-
-fn drain_timeout() -> Placed<String> {
-    "30s".to_owned().into()
-}
-
-fn max_connections() -> Placed<i64> {
-    5000.into()
 }
 
 fn yes() -> bool {

@@ -4,12 +4,15 @@
 
 mod database;
 mod directory;
+mod routing;
 
 pub use database::{Database, DatabaseAddress, DatabaseServer, DatabaseTls, Sql};
 pub use directory::{
     Attributes, Columns, Csv, Directory, DirectorySource, Graph, GraphCredential, Identity, Ldap, LdapBind,
     LdapSchema, LdapServer, Ldif, SyncRules,
 };
+
+pub use routing::{DomainScan, Route, ScanKeys, Server, ServerKind, Unrouted};
 
 use super::providers::Providers;
 use super::{DataFile, Place};
@@ -28,8 +31,14 @@ use std::time::Duration;
 pub struct Config {
     /// Directory for what is kept from one start to the next.
     pub state_dir: PathBuf,
-    /// The milter door.
-    pub milter: Milter,
+    /// The milter door, where it is open. One of the three is.
+    pub milter: Option<Door>,
+    /// The door for policy delegation.
+    pub policyd: Option<Policyd>,
+    /// The door for look-ups in tables.
+    pub socketmap: Option<Door>,
+    /// How long sessions may go on after the order to stop.
+    pub drain_timeout: Duration,
     /// Whom names are asked of.
     pub dns: Dns,
     /// What is asked about clients that are no gateway.
@@ -44,25 +53,38 @@ pub struct Config {
     pub gateways: Vec<Gateway>,
     /// Who exists.
     pub directories: Vec<Directory>,
+    /// Where mail goes on to.
+    pub servers: Vec<Server>,
+    /// Which recipients' mail goes to which server, in order.
+    pub routes: Vec<Route>,
+    /// The keys that scan tokens are signed with.
+    pub scan: ScanKeys,
     /// The protected domains.
     pub domains: Vec<Domain>,
     /// The loop check.
     pub loops: Loops,
 }
 
-/// The milter door.
-#[derive(Clone, Debug)]
-pub struct Milter {
+/// A door: where it stands, and how many go through it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Door {
     /// Where to listen; at least one, none twice.
     pub listen: Vec<Listen>,
     /// Access rights of unix sockets, `0` to `0o777`.
     pub socket_mode: u32,
     /// Group of unix sockets, by name.
     pub socket_group: Option<String>,
-    /// How long sessions may go on after the order to stop.
-    pub drain_timeout: Duration,
     /// Connections at one time, from 1.
     pub max_connections: usize,
+}
+
+/// The door for policy delegation.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Policyd {
+    /// Where it stands.
+    pub door: Door,
+    /// Whether what is for a whole message is carried out here, because the milter never sees it.
+    pub alone: bool,
 }
 
 /// A socket to listen on.
@@ -230,6 +252,10 @@ pub struct Domain {
     pub verp: LocalPatterns,
     /// The domain that it is another name for: all else is that one's. It is listed exactly, and no alias itself.
     pub alias_of: Option<DomainName>,
+    /// Where mail goes that no rule is for; nothing means that it is refused where there are rules for the domain.
+    pub unrouted: Option<Unrouted>,
+    /// How it is scanned, where it is.
+    pub scan: Option<DomainScan>,
     /// What each check asks for when it fails.
     pub verdicts: Verdicts,
     /// Its replies.

@@ -202,6 +202,8 @@ fn policy_of(id: DirectoryId, directories: Directories) -> Policy {
         directories: vec![id],
         subaddress: "+".into(),
         recipients: RecipientRules::default(),
+        unrouted: policy::Unrouted::Pass,
+        scan: None,
         verdicts: Verdicts::default(),
         replies: Replies::default(),
     };

@@ -47,7 +47,14 @@ impl Snapshot {
         }
         let served =
             self.meta.served.iter().map(|text| DomainPattern::parse(text).map_err(|_| self.strange(text)));
-        Ok(Recipients { mailboxes, patterns, internal_only, served: Some(served.collect::<Result<_, _>>()?) })
+        let groups = HashMap::new();
+        Ok(Recipients {
+            mailboxes,
+            patterns,
+            internal_only,
+            groups,
+            served: Some(served.collect::<Result<_, _>>()?),
+        })
     }
 
     pub(super) fn set(

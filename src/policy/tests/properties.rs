@@ -31,7 +31,8 @@ fn any_policy(modes: &'static [Mode]) -> impl Strategy<Value = Policy> {
                 domains
                     .map(|((mode, source, recipient, loops, any, undirected, rules), name)| {
                         let mut domain = domain(name, mode);
-                        domain.verdicts = Verdicts { source, recipient, loops, reputation: source };
+                        domain.verdicts =
+                            Verdicts { source, recipient, route: recipient, loops, reputation: source };
                         domain.source = if any { Source::Any } else { Source::Gateways(both.clone()) };
                         domain.recipients = rules;
                         if undirected {
