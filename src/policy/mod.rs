@@ -13,6 +13,7 @@ mod factor;
 mod finding;
 mod gateway;
 mod learned;
+mod membership;
 mod message;
 mod outside;
 mod reason;
