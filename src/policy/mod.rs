@@ -37,7 +37,7 @@ pub use factor::{ByAddress, ByCertificate, ByHeader, Shown};
 pub use finding::{Answer, Check, Finding};
 pub use gateway::{Addresses, Gateway, GatewayId, Gateways, HeaderFactor, LiveName, Require};
 pub use learned::{Learned, learned};
-pub use message::{Ending, Marks, Sharing, ending, parted, too_many};
+pub use message::{Ending, Marks, Sharing, Steering, ending, parted, too_many};
 pub use outside::{Answers, Listing, Listings, Questions, ReverseName};
 pub use reason::Reason;
 pub use recipients::{RecipientMode, RecipientRules, Strip};
@@ -46,7 +46,7 @@ pub use reputation::{Reputation, ReverseRule, Weighed};
 pub use routing::{Explained, GroupName, Route, Routed, Unrouted, explain_route, route};
 pub use rule::{Entry, Rule, Spelling};
 pub use rules::{DomainPolicy, Internal, LoopRule, Policy, Source, Unlisted, Verdicts};
-pub use scan::{OnReturn, OnScannerDown, ScanRule};
+pub use scan::{OnReturn, OnScannerDown, ScanRule, Sign, Tokens, to_sign};
 pub use server::{Server, ServerId, Servers, TlsWish};
 pub use verdict::{Mode, Verdict};
 
