@@ -26,6 +26,7 @@ mod scan;
 mod server;
 mod source;
 mod verdict;
+mod vouched;
 
 pub use decide::{behind, headers, overdue, questions, recipient};
 pub use decision::Decision;
@@ -47,6 +48,7 @@ pub use rules::{DomainPolicy, Internal, LoopRule, Policy, Source, Unlisted, Verd
 pub use scan::{OnReturn, OnScannerDown, ScanRule};
 pub use server::{Server, ServerId, Servers, TlsWish};
 pub use verdict::{Mode, Verdict};
+pub use vouched::{Vouched, unvouched, vouched};
 
 #[cfg(test)]
 mod tests;
