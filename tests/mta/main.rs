@@ -12,6 +12,7 @@ mod common;
 mod dialogue;
 mod directories;
 mod directory_outage;
+mod doors;
 mod estate;
 mod factors;
 mod gate;
