@@ -43,7 +43,7 @@ pub use reason::Reason;
 pub use recipients::{RecipientMode, RecipientRules, Strip};
 pub use replies::Replies;
 pub use reputation::{Reputation, ReverseRule, Weighed};
-pub use routing::{Explained, GroupName, Route, Routed, Unrouted, explain_route, route};
+pub use routing::{Explained, GroupName, Route, Routed, Unrouted, explain_route, route, route_of_all};
 pub use rule::{Entry, Rule, Spelling};
 pub use rules::{DomainPolicy, Internal, LoopRule, Policy, Source, Unlisted, Verdicts};
 pub use scan::{OnReturn, OnScannerDown, ScanRule};

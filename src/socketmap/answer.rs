@@ -3,7 +3,7 @@
 
 use super::netstring;
 use crate::gate::Outcome;
-use crate::policy::{DomainPolicy, Mode, Policy, Recipients, Rule, Unready};
+use crate::policy::{DomainPolicy, Mode, Policy, Recipients, Rule};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -79,26 +79,8 @@ pub enum Why {
     Recipient(Rule, Arc<DomainPolicy>),
     /// Not everyone in the domain exists, or nobody is known to.
     NotWhole(Arc<DomainPolicy>),
-    /// Mail goes to this server, by this rule or because none is for the recipient.
-    To {
-        /// The server.
-        server: Arc<str>,
-        /// The rule.
-        route: Option<Arc<str>>,
-    },
-    /// No rule is for the recipient; its domain passes such mail.
-    PassedOn,
-    /// No rule is for the recipient, in a domain of this mode.
-    NoRoute(Mode),
-    /// Whether this rule is for the recipient cannot be told.
-    RouteUnknown {
-        /// The rule.
-        route: Arc<str>,
-        /// The directory that cannot say.
-        directory: Arc<str>,
-        /// Why not.
-        why: Unready,
-    },
+    /// Where its mail goes, in a domain of this mode.
+    Route(Rule, Mode),
     /// Not all of the domain's mail goes to one place.
     Mixed,
     /// A rule names a server that is not there.
@@ -142,21 +124,7 @@ impl fmt::Display for Told<'_> {
                 write!(f, "not everyone is known to exist; domain {}", domain.pattern)?;
                 self.directories(domain, f)
             }
-            Why::To { server, route: Some(route) } => write!(f, "rule {route} sends it to server {server}"),
-            Why::To { server, route: None } => {
-                write!(f, "no rule is for it, and `unrouted` names server {server}")
-            }
-            Why::PassedOn => f.write_str("no rule is for it, and its domain passes such mail"),
-            Why::NoRoute(mode) => write!(f, "no rule is for it, mode {mode}"),
-            Why::RouteUnknown { route, directory, why } => {
-                write!(f, "whether rule {route} is for it, directory {directory} cannot say: ")?;
-                f.write_str(match why {
-                    Unready::NotLoaded => "nothing is known of it yet",
-                    Unready::Overdue => "what is known of it is too old",
-                    Unready::NotServed => "it was read before the domain was listed",
-                    Unready::Empty => "it has nobody of the domain",
-                })
-            }
+            Why::Route(rule, mode) => write!(f, "{rule}; mode {mode}"),
             Why::Mixed => f.write_str("not all of the domain's mail goes to one server"),
             Why::NoServer => f.write_str("a rule names a server that is not there"),
             Why::Client(rule) => write!(f, "{rule}"),

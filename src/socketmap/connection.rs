@@ -72,15 +72,22 @@ where
     let mut heard = BytesMut::new();
     let mut octets = Vec::new();
     loop {
-        while let Some(Netstring { content, extent }) = netstring::first(&heard)? {
-            answer(judge, peer, content, &mut octets).await;
-            heard.advance(extent);
-        }
+        let sound = loop {
+            match netstring::first(&heard) {
+                Ok(Some(Netstring { content, extent })) => {
+                    answer(judge, peer, content, &mut octets).await;
+                    heard.advance(extent);
+                }
+                Ok(None) => break Ok(()),
+                Err(malformed) => break Err(malformed),
+            }
+        };
         if !octets.is_empty() {
             // Answers to requests that came together go together.
             timeout(WRITE_LIMIT, stream.write_all(&octets)).await.map_err(|_| Ended::SlowWrite)??;
             octets.clear();
         }
+        sound?;
         if heard.is_empty() {
             heard.reserve(READ_ROOM);
             tokio::select! {

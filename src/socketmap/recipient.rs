@@ -54,11 +54,12 @@ fn routed(policy: &Policy, recipient: &Recipient, domain: &DomainPolicy) -> Opti
     match policy::route(policy, recipient)? {
         Routed::To { .. } | Routed::Pass => None,
         Routed::Nowhere => {
-            Some(Found::new(refusal(domain.mode, domain.verdicts.route, SOFT), Why::NoRoute(domain.mode)))
+            let exists = refusal(domain.mode, domain.verdicts.route, SOFT);
+            Some(Found::new(exists, Why::Route(Rule::NoRoute, domain.mode)))
         }
         Routed::Unknown { route, directory, why } => Some(Found::new(
             refusal(domain.mode, Verdict::Defer, NOT_READY),
-            Why::RouteUnknown { route, directory, why },
+            Why::Route(Rule::GroupUnknown { route, directory, why }, domain.mode),
         )),
     }
 }
@@ -85,12 +86,12 @@ fn all_exist(policy: &Policy, domain: &Domain) -> Found {
         RecipientMode::Learn => false,
         RecipientMode::Check => own.directories.is_empty() && own.recipients.learned.is_none(),
     };
-    let routed_all = policy.routes().is_empty();
+    let routed = policy.routes().is_empty() || policy::route_of_all(policy, own).is_some();
     let known = own.mode == Mode::Inactive
         || unchecked
         || whole(domain)
         || own.recipients.alias_of.as_ref().is_some_and(whole);
-    if known && routed_all {
+    if known && routed {
         return Found::new(EXISTS, Why::Listed(Arc::clone(own)));
     }
     Found::new(Answer::NotFound, Why::NotWhole(Arc::clone(own)))

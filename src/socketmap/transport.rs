@@ -11,7 +11,7 @@
 use super::key::Key;
 use super::{Answer, Found, Why};
 use crate::mail::{HopHost, NextHop, Recipient, Reply, ReplyClass};
-use crate::policy::{self, DomainPolicy, Policy, Reason, Route, Routed, Server, ServerId, Unrouted};
+use crate::policy::{self, DomainPolicy, Policy, Reason, Routed, Rule, Server, ServerId};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -53,8 +53,8 @@ fn look_up(
             }
         }
         Key::Domain(domain) => match policy.domains().find(&domain) {
-            Some(own) => match of_all(policy, own) {
-                Some((server, route)) => to(policy, server, route, write_server),
+            Some(own) => match policy::route_of_all(policy, own) {
+                Some(routed) => to(policy, own, routed, write_server),
                 None => Found::new(Answer::NotFound, Why::Mixed),
             },
             None => Found::new(Answer::NotFound, Why::Unlisted),
@@ -71,48 +71,32 @@ fn answer(
     write_error: fn(&Reply) -> String,
 ) -> Found {
     match routed {
-        Routed::To { server, route } => to(policy, server, route, write_server),
-        Routed::Pass => Found::new(Answer::NotFound, Why::PassedOn),
+        Routed::To { server, route } => to(policy, domain, (server, route), write_server),
+        Routed::Pass => Found::new(Answer::NotFound, Why::Route(Rule::NotRouted, domain.mode)),
         Routed::Nowhere => {
             let verdict = domain.mode.apply(domain.verdicts.route);
             let refusal = domain.replies.reply(Reason::NoRoute, verdict).map(write_error);
             let answer = refusal.map_or(Answer::NotFound, |refusal| Answer::Found(refusal.into()));
-            Found::new(answer, Why::NoRoute(domain.mode))
+            Found::new(answer, Why::Route(Rule::NoRoute, domain.mode))
         }
         Routed::Unknown { route, directory, why } => {
-            Found::new(NOT_READY, Why::RouteUnknown { route, directory, why })
+            Found::new(NOT_READY, Why::Route(Rule::GroupUnknown { route, directory, why }, domain.mode))
         }
     }
 }
 
 fn to(
     policy: &Policy,
-    server: ServerId,
-    route: Option<Arc<str>>,
+    domain: &DomainPolicy,
+    (server, route): (ServerId, Option<Arc<str>>),
     write_server: fn(&Server) -> String,
 ) -> Found {
     // Nobody takes a place away; if somebody did, nothing would be known of the server.
     let Some(server) = policy.servers().find(server) else {
         return Found::new(NOT_READY, Why::NoServer);
     };
-    let why = Why::To { server: Arc::clone(&server.name), route };
-    Found::new(Answer::Found(write_server(server).into()), why)
-}
-
-/// The server that all mail of a domain goes to, and the rule that says so.
-fn of_all(policy: &Policy, domain: &DomainPolicy) -> Option<(ServerId, Option<Arc<str>>)> {
-    let is_for =
-        |route: &&Route| route.domains.as_ref().is_none_or(|domains| domains.contains(&domain.pattern));
-    let mut rules = policy.routes().iter().filter(is_for);
-    let for_everyone = |route: &Route| route.groups.is_empty() && route.recipients.is_empty();
-    let last = rules.clone().find(|route| for_everyone(route));
-    let (server, rule) = match (last, domain.unrouted) {
-        (Some(route), _) => (route.to, Some(Arc::clone(&route.name))),
-        (None, Unrouted::Server(server)) => (server, None),
-        (None, Unrouted::Reject | Unrouted::Pass) => return None,
-    };
-    let before = rules.by_ref().take_while(|route| !for_everyone(route));
-    before.map(|route| route.to).all(|other| other == server).then_some((server, rule))
+    let rule = Rule::Routed { server: Arc::clone(&server.name), route };
+    Found::new(Answer::Found(write_server(server).into()), Why::Route(rule, domain.mode))
 }
 
 fn for_postfix(server: &Server) -> String {
