@@ -104,7 +104,29 @@ impl Estate {
                 let extra = Extra { postfix: &lines, ..Extra::default() };
                 Box::new(Postfix::start(&elsewhere, None, &extra))
             }
-            Kind::Sendmail => Box::new(Sendmail::start(&elsewhere, None, &Extra::default())),
+            Kind::Sendmail => {
+                let scan = scanner.inbox.address();
+                let Endpoint::Inet(table) = &socketmap else { panic!("a TCP socket") };
+                let lines = [
+                    format!("INPUT_MAIL_FILTER(`postern', `S={milter}, F=T, T=C:10s;S:20s;R:20s;E:60s')dnl"),
+                    format!("LOCAL_CONFIG\nKmailertable socket inet:{}@{}", table.port(), table.ip()),
+                    format!("LOCAL_RULE_0"),
+                    format!(
+                        "R$+ < @ $+ . scanner . postern-scan . invalid $* >\t$# postern2600 $@ [{}] $: $1 < @ $2 >",
+                        scan.ip()
+                    ),
+                    format!("R$+ < @ $+ . >\t$: $1 < @ $2 . > $| $( mailertable $1@$2 $: ? $)"),
+                    format!("R$+ < @ $+ >\t$: $1 < @ $2 > $| $( mailertable $1@$2 $: ? $)"),
+                    format!("R$+ $| ?\t$: $1"),
+                    format!("R$+ $| error : $- . $- . $- : $+\t$#error $@ $2.$3.$4 $: $5"),
+                    format!("R$+ $| $- : $+\t$# $2 $@ $3 $: $1"),
+                    format!(
+                        "MAILER_DEFINITIONS\nMpostern2600, P=[IPC], F=mDFMuXa8, S=EnvFromSMTP/HdrFromSMTP, R=EnvToSMTP, E=\\r\\n, L=990, T=DNS/RFC822/SMTP, A=TCP $h 2600"
+                    ),
+                ];
+                let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+                Box::new(Sendmail::start(&elsewhere, None, &Extra { sendmail: &lines, ..Extra::default() }))
+            }
         };
         scanner.delivers_to(mta.smtp());
         let house = House::of(mta, postern, elsewhere, home, listens);
