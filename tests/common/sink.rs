@@ -67,7 +67,11 @@ struct Shared {
 impl Sink {
     /// Listens on an address of its own.
     pub(crate) fn start() -> Self {
-        let address = own_address(2600);
+        Self::at(own_address(2600))
+    }
+
+    /// Listens on this address.
+    pub(crate) fn at(address: SocketAddr) -> Self {
         let listener =
             TcpListener::bind(address).unwrap_or_else(|error| panic!("sink on {address}: {error}"));
         let shared = Arc::new(Shared::default());
