@@ -13,6 +13,7 @@
 //! - [`dns`], [`https`], [`store`]: names and servers that are asked, files that are kept; [`listen`]: the sockets that doors
 //!   stand on;
 //! - [`gateways`], [`directories`], [`reputation`]: what is known from outside about gateways, recipients and other clients;
+//! - [`tokens`]: what mail is signed with that goes through a scanning gateway;
 //! - [`milter`], [`policyd`], [`socketmap`]: the doors, one for each protocol in which MTAs ask;
 //! - [`cli`]: the commands, and the service that wires the rooms together.
 
@@ -31,3 +32,4 @@ pub mod policyd;
 pub mod reputation;
 pub mod socketmap;
 pub mod store;
+pub mod tokens;

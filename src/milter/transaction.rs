@@ -9,7 +9,9 @@ use super::removal;
 use super::steering::{self, Mta};
 use super::terms::Terms;
 use crate::gate::{Judge, Reference, Ruling};
-use crate::mail::{LOOP_HEADER, Message, Recipient, Reply, SCAN_HEADER, TAG_HEADER, VIA_HEADER, header_value};
+use crate::mail::{
+    LOOP_HEADER, Message, Recipient, Reply, SCAN_HEADER, TAG_HEADER, VIA_HEADER, header_value,
+};
 use crate::policy::{
     Decision, Ending, Marks, Policy, Reason, Replies, Sharing, Verdict, ending, parted, too_many,
 };
@@ -155,7 +157,8 @@ impl Transaction {
                 // All of them have the same: nobody else shares the message.
                 Mta::Postfix => return packets.push(answer::add_header(VIA_HEADER, &steering::via(server))),
                 Mta::Sendmail => {
-                    let removals = accepted.spellings.iter().map(|spelling| answer::delete_recipient(spelling));
+                    let removals =
+                        accepted.spellings.iter().map(|spelling| answer::delete_recipient(spelling));
                     packets.extend(removals);
                     packets.push(answer::add_recipient(&steering::rerouted(&accepted.address, server)));
                 }

@@ -295,7 +295,10 @@ impl Policy {
     }
 
     /// The gateways that a domain's mail may come from; those that it names first, then the one that it is scanned by.
-    pub(super) fn gateways_of<'a>(&'a self, domain: &'a DomainPolicy) -> impl Iterator<Item = &'a Arc<Gateway>> {
+    pub(super) fn gateways_of<'a>(
+        &'a self,
+        domain: &'a DomainPolicy,
+    ) -> impl Iterator<Item = &'a Arc<Gateway>> {
         let ids = match &domain.source {
             Source::Any => &[],
             Source::Gateways(ids) => ids.as_slice(),

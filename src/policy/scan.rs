@@ -10,11 +10,12 @@
 use super::decide::{failing, passing, unknown};
 use super::source::Candidate;
 use super::{
-    Answer, Answers, ByHeader, Check, Decision, DomainPolicy, Finding, Gateway, GatewayId, Mode, Policy, Reason,
-    Rule, ServerId, Verdict,
+    Answer, Answers, ByHeader, Check, Decision, DomainPolicy, Finding, Gateway, GatewayId, Mode, Policy,
+    Reason, Rule, ServerId, Verdict,
 };
 use crate::mail::{
-    Client, Domain, HeaderFacts, Mailbox, SCAN_HEADER, ScanAddress, ScanKeys, ScanToken, SpentToken, TokenFault,
+    Client, Domain, HeaderFacts, Mailbox, SCAN_HEADER, ScanAddress, ScanKeys, ScanToken, SpentToken,
+    TokenFault,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -117,11 +118,11 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Reads the tokens of a message for its recipients, `now` in seconds since 1970. Whether one was used before is not
-    /// known here.
-    pub fn read(recipients: &[&Decision], headers: &HeaderFacts, keys: &ScanKeys, now: u64) -> Self {
-        let tokens: Vec<_> =
-            headers.values(SCAN_HEADER).map(|value| ScanToken::read(value, keys)).collect();
+    /// Reads the tokens of a message for its recipients, `now` in seconds since 1970; without keys, none of them is known.
+    /// Whether one was used before is not known here.
+    pub fn read(recipients: &[&Decision], headers: &HeaderFacts, keys: Option<&ScanKeys>, now: u64) -> Self {
+        let read = |value| keys.map_or(Err(TokenFault::UnknownKey), |keys| ScanToken::read(value, keys));
+        let tokens: Vec<_> = headers.values(SCAN_HEADER).map(read).collect();
         let for_one = |decision: &&Decision| {
             let (scanning, rule) = scanned_for_token(decision).ok_or(TokenFault::Missing)?;
             let mut nearest = TokenFault::Missing;
@@ -243,9 +244,12 @@ impl Scans {
             let (fate, findings) = found.weigh(policy, domain, rule, headers, tokens.keys);
             if scanning.to.is_some() || fate == Fate::Scanned && domain.mode > Mode::Monitor {
                 strongest = strongest.max(Some(fate));
-                spent.extend(token.ok().filter(|_| fate == Fate::Scanned && rule.on_return == OnReturn::Token));
+                spent.extend(
+                    token.ok().filter(|_| fate == Fate::Scanned && rule.on_return == OnReturn::Token),
+                );
             }
-            let known = scans.by_domain.entry(Arc::as_ptr(domain)).or_insert_with(|| (fate, findings.clone()));
+            let known =
+                scans.by_domain.entry(Arc::as_ptr(domain)).or_insert_with(|| (fate, findings.clone()));
             if fate > known.0 {
                 *known = (fate, findings);
             }
@@ -326,7 +330,8 @@ impl<'a> Found<'a> {
             let rule = Rule::ScannerDown { server: server_name() };
             return (Fate::Deliver, vec![not_scanned(rule)]);
         }
-        let to_scan = not_scanned(Rule::ToScan { server: server_name(), gateway: name(), from: *from, sign: *sign });
+        let to_scan =
+            not_scanned(Rule::ToScan { server: server_name(), gateway: name(), from: *from, sign: *sign });
         let trips = headers.unanswered_scans();
         if trips < MOST_TRIPS {
             return (Fate::Away, vec![to_scan]);
