@@ -33,6 +33,8 @@ mod reload;
 mod roof;
 mod routing;
 mod run;
+mod server_watch;
+mod servers;
 mod span;
 mod status;
 mod test;
@@ -57,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Test(options) => test::test(&config, &options.files, options.json),
         Command::Gateways(options) => gateways::gateways(&config, options),
         Command::Directories(options) => directories::directories(&config, options),
+        Command::Servers(options) => servers::servers(&config, options),
         Command::Generate(options) => generate::generate(&options.what).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

@@ -7,6 +7,7 @@ use super::doors::{most_connections, warn_of_sockets};
 use super::outside::Watch;
 use super::roof::Roof;
 use super::run::{Service, is_urgent, make_room};
+use super::server_watch::{ServerWatch, arranged};
 use crate::config::Config;
 use crate::directories::Known;
 use crate::gate::Judge as _;
@@ -60,18 +61,22 @@ pub(super) async fn read_anew(path: &Path, loaded: Known) -> Option<New> {
 /// Puts what was read in force.
 pub(super) async fn change(
     old: &Config,
-    (watch, directories): (Watch, DirectoryWatch),
+    (watch, directories, servers): (Watch, DirectoryWatch, ServerWatch),
     new: New,
     service: &Service,
-) -> (Config, Watch, DirectoryWatch) {
+) -> (Config, Watch, DirectoryWatch, ServerWatch) {
     let New { config, policy, plan, mut snapshots, mut known } = new;
     let policy = keep_approved(policy, &service.gate.policy());
     // All that can wait is done while the old policy is in force and its gateways are kept fresh.
     let roof = Roof::next(watch.roof(), &config, &policy).await;
     // It may be writing to a slow disk just now.
-    let ended = tokio::task::spawn_blocking(|| (watch.end(), directories.end())).await;
-    let (asked, (loaded, learning)) = ended
-        .map_or_else(|_| Default::default(), |(asked, (loaded, learning))| (asked, (loaded, Some(learning))));
+    let end = || (watch.end(), directories.end(), servers.end());
+    let ended = tokio::task::spawn_blocking(end).await;
+    let (asked, (loaded, learning), states) = ended.map_or_else(
+        |_| Default::default(),
+        |(asked, (loaded, learning), states)| (asked, (loaded, Some(learning)), states),
+    );
+    let policy = arranged(&policy, &config, &states);
     // A sync may have ended since the configuration was read.
     for (name, loaded) in loaded {
         if known.get(&name).is_some_and(|known| known.serial < loaded.serial) {
@@ -83,9 +88,10 @@ pub(super) async fn change(
     snapshots.extend(still_used);
     let watch = Watch::begin(&service.gate, &config, &policy, (plan, snapshots), roof);
     let directories = DirectoryWatch::begin(&service.gate, &config, known, learning);
+    let servers = ServerWatch::begin(&service.gate, &config, states);
     make_room(most_connections(&config));
     service.doors.set(&config);
     warn_of_sockets(&config, old);
     let _ = sd_notify::notify(&[NotifyState::Ready]);
-    (config, watch, directories)
+    (config, watch, directories, servers)
 }

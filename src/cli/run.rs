@@ -13,11 +13,13 @@ use super::outside::Watch;
 use super::pid_file::PidFile;
 use super::reload::{New, change, read_anew};
 use super::roof::Roof;
+use super::server_watch::ServerWatch;
 use super::status::{Reporter, Status, Zone};
 use crate::config::{Config, Problem, Severity};
 use crate::gate::Gate;
 use crate::gateways::Stamp;
 use crate::listen::{BoundSocket, Drain, Draining};
+use crate::servers::States;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use std::io;
@@ -101,6 +103,7 @@ fn serve(
         Watch::begin(&service.gate, &config, &policy, (plan, snapshots), roof)
     };
     let directories = DirectoryWatch::begin(&service.gate, &config, known, None);
+    let servers = ServerWatch::begin(&service.gate, &config, States::default());
     let (drain, draining) = Drain::new();
     let (stop, stopped) = watch::channel(false);
     let workers = start_workers(&service, &sockets, &draining, &stopped)?;
@@ -109,7 +112,7 @@ fn serve(
         tracing::info!(listen = socket.describe(), door = door.as_str(), "listening");
     }
     let place = Place { path, sockets, service: &service, log: &log };
-    runtime.block_on(attend(place, (config, watch, directories), reporter, drain, signals));
+    runtime.block_on(attend(place, (config, watch, directories, servers), reporter, drain, signals));
     // Workers hear it, or are gone.
     let _ = stop.send(true);
     for worker in workers {
@@ -188,7 +191,7 @@ struct Place<'a> {
 /// Waits for signals until it is time to go, and goes.
 async fn attend(
     place: Place<'_>,
-    (mut config, mut watch, mut directories): (Config, Watch, DirectoryWatch),
+    (mut config, mut watch, mut directories, mut servers): (Config, Watch, DirectoryWatch, ServerWatch),
     mut reporter: Reporter,
     drain: Drain,
     mut signals: Signals,
@@ -208,7 +211,8 @@ async fn attend(
                     () = either(&mut signals.terminate, &mut signals.interrupt) => break,
                 };
                 if let Some(new) = new {
-                    (config, watch, directories) = change(&config, (watch, directories), new, service).await;
+                    (config, watch, directories, servers) =
+                        change(&config, (watch, directories, servers), new, service).await;
                     let (took, counts) = (began.elapsed(), service.gate.counters());
                     tracing::info!(?took, %counts, log_lines_dropped = log.dropped(), "reloaded");
                 }
@@ -216,7 +220,7 @@ async fn attend(
             _ = looks.tick() => {
                 watch.look(&service.gate, &config);
                 directories.look(&service.gate, &config).await;
-                reporter.tell(status(&config, &watch, &directories, &service.gate)).await;
+                reporter.tell(status(&config, (&watch, &directories, &servers), &service.gate)).await;
             }
             _ = signals.user1.recv() => watch.refresh(&config.state_dir),
             () = either(&mut signals.terminate, &mut signals.interrupt) => break,
@@ -239,11 +243,16 @@ async fn attend(
         }
     }
     watch.end();
+    servers.end();
     directories.finish(&service.gate, &config).await;
 }
 
 /// How the server is, for [`Reporter::tell`].
-fn status(config: &Config, watch: &Watch, directories: &DirectoryWatch, gate: &Gate) -> Status {
+fn status(
+    config: &Config,
+    (watch, directories, servers): (&Watch, &DirectoryWatch, &ServerWatch),
+    gate: &Gate,
+) -> Status {
     Status {
         pid: std::process::id(),
         written: Stamp::default(),
@@ -253,6 +262,7 @@ fn status(config: &Config, watch: &Watch, directories: &DirectoryWatch, gate: &G
         zones: watch.roof().iter().flat_map(|roof| roof.zones()).map(|zone| Zone::from(&zone)).collect(),
         directories: directories.loaded(),
         learned: directories.learned(),
+        servers: servers.status(),
     }
 }
 

@@ -72,7 +72,7 @@ fn fits(wanted: &CertificatePattern, name: &str) -> bool {
 
 fn explain(error: &Error) -> String {
     match error {
-        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             "nobody trusted here vouches for it".into()
         }
         Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
