@@ -25,6 +25,7 @@ mod play;
 mod postfix;
 mod reputation;
 mod sendmail;
+mod servers;
 mod special;
 mod spelling;
 mod spf;

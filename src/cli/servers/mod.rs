@@ -12,7 +12,7 @@ use super::arguments::{Servers, ServersOptions};
 use super::progress::Progress;
 use super::server_watch;
 use crate::config::{self, Config, Problems, Server};
-use crate::mail::NextHop;
+use crate::mail::{CertificatePattern, NextHop};
 use crate::policy::TlsWish;
 use crate::servers::Looked;
 use futures_util::stream::{self, StreamExt as _};
@@ -100,6 +100,6 @@ fn wish(tls: &TlsWish) -> &'static str {
 fn certificate(tls: &TlsWish) -> Vec<&str> {
     match tls {
         TlsWish::May | TlsWish::Encrypt | TlsWish::Dane => Vec::new(),
-        TlsWish::Verify(names) => names.iter().map(|name| name.as_str()).collect(),
+        TlsWish::Verify(names) => names.iter().map(CertificatePattern::as_str).collect(),
     }
 }
