@@ -109,6 +109,9 @@ async fn hosts_that_speak_in_clear() {
     }
 }
 
+/// The names in the certificate of a host that is fine, or what is wrong.
+type Want<'a> = Result<&'a [&'a str], Outcome>;
+
 /// Certificates of one authority, and one of a stranger.
 #[tokio::test]
 async fn hosts_that_speak_tls() {
@@ -126,7 +129,7 @@ async fn hosts_that_speak_tls() {
     };
     let chain = |why: &str| CertificateFault::Chain(why.to_owned());
     let both = ["mail.example.com", "other.example"];
-    let cases: [(&Issued, TlsWish, Result<&[&str], Outcome>); 12] = [
+    let cases: [(&Issued, TlsWish, Want<'_>); 12] = [
         (&mail, verify("mail.example.com"), Ok(&both)),
         (&mail, verify("*.example.com"), Ok(&both)),
         (&mail, verify("OTHER.example"), Ok(&both)),

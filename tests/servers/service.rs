@@ -24,9 +24,11 @@ fn plain() -> Act {
 
 fn configure(dir: &TestDir, hosts: [SocketAddr; 2], tls: &str, more: &str) {
     let [first, second] = hosts;
+    // Nobody looks at the second server.
     let config = format!(
         "state_dir = \"state\"\n[milter]\nlisten = [\"unix:s\"]\n[loop]\nid = \"mx.example\"\n\
          [server.exchange]\nhosts = [\"{first}\", \"{second}\"]\nhealth = \"1s\"\ntls = \"{tls}\"\n\
+         [server.other]\nhosts = [\"192.0.2.1\"]\n\
          [domain.\"a.example\"]\ngateways = \"any\"\nunrouted = \"default:exchange\"\n{more}"
     );
     dir.write("postern.toml", &config);
@@ -74,6 +76,7 @@ async fn hosts_step_back_and_return() {
     assert!(log.contains("refuses connections"), "{log}");
     let shown = postern(&dir, &["servers"]).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(shown.contains("stands behind the others for") && shown.contains("every 5 s"), "{shown}");
+    assert!(shown.ends_with("2 servers look at exchange"), "{shown}");
 
     // A reload begins where it was.
     let since = service.log().len();

@@ -58,8 +58,42 @@ pub(super) fn list(config: &Config, json: bool) -> io::Result<ExitCode> {
         page.gap();
         show(known, serves, now, &mut page);
     }
+    sum_up(&known, &mut page);
     output::print(&page.into_text())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Which of many to look at: the end of a long list is what stays on the screen.
+fn sum_up(all: &[Known<'_>], page: &mut Page) {
+    let watched: Vec<&Known<'_>> = all.iter().filter(|known| known.server.health.is_some()).collect();
+    if all.len() < 2 || watched.iter().all(|known| known.mood() == Mood::Heading) {
+        return;
+    }
+    let troubled: Vec<&str> =
+        watched.iter().filter(|known| known.mood() != Mood::Good).map(|known| &*known.server.name).collect();
+    page.gap();
+    let count = format!("{} servers", all.len());
+    if troubled.is_empty() {
+        page.entry_in(Mood::Good, 0, &count, COLUMN, "all that are looked at take mail");
+    } else {
+        page.entry_in(Mood::Doubtful, 0, &count, COLUMN, &format!("look at {}", troubled.join(", ")));
+    }
+}
+
+impl Known<'_> {
+    /// How it stands: down, or as its worst host; a heading where nobody knows.
+    fn mood(&self) -> Mood {
+        let mut moods = self.hosts.iter().filter_map(|(_, host)| host.map(mood)).peekable();
+        if self.down {
+            Mood::Bad
+        } else if moods.peek().is_none() {
+            Mood::Heading
+        } else if moods.all(|mood| mood == Mood::Good) {
+            Mood::Good
+        } else {
+            Mood::Doubtful
+        }
+    }
 }
 
 fn known<'a>(config: &'a Config, server: &'a Server, statuses: &'a [ServerStatus]) -> Known<'a> {
@@ -94,17 +128,7 @@ fn known<'a>(config: &'a Config, server: &'a Server, statuses: &'a [ServerStatus
 
 fn show(known: &Known<'_>, serves: bool, now: Stamp, page: &mut Page) {
     let Known { server, hosts, down, used } = known;
-    let moods = hosts.iter().filter_map(|(_, host)| host.map(mood));
-    let worst = if *down {
-        Mood::Bad
-    } else if moods.clone().any(|mood| mood != Mood::Good) {
-        Mood::Doubtful
-    } else if moods.clone().next().is_some() {
-        Mood::Good
-    } else {
-        Mood::Heading
-    };
-    page.line(worst, &server.name);
+    page.line(known.mood(), &server.name);
     page.entry(2, "type", COLUMN, kind(server.kind));
     let names = certificate(&server.tls);
     let tls = wish(&server.tls);
