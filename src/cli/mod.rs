@@ -34,10 +34,13 @@ mod roof;
 mod routing;
 mod run;
 mod scan_watch;
+mod server_watch;
+mod servers;
 mod span;
 mod status;
 mod test;
 mod trial;
+mod watches;
 
 use crate::config::{Problems, Severity};
 use arguments::{Arguments, Command};
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Test(options) => test::test(&config, &options.files, options.json),
         Command::Gateways(options) => gateways::gateways(&config, options),
         Command::Directories(options) => directories::directories(&config, options),
+        Command::Servers(options) => servers::servers(&config, options),
         Command::Generate(options) => generate::generate(&options.what).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

@@ -29,6 +29,7 @@ mod reputation;
 mod routes;
 mod scan;
 mod sendmail;
+mod servers;
 mod socketmap;
 mod special;
 mod spelling;
