@@ -25,6 +25,7 @@ mod rules;
 mod scan;
 mod server;
 mod source;
+mod spelling;
 mod verdict;
 
 pub use decide::{behind, headers, overdue, questions, recipient};
@@ -41,7 +42,7 @@ pub use reason::Reason;
 pub use recipients::{RecipientMode, RecipientRules, Strip};
 pub use replies::Replies;
 pub use reputation::{Reputation, ReverseRule, Weighed};
-pub use routing::{GroupName, Route, Routed, Unrouted, route};
+pub use routing::{Explained, GroupName, Route, Routed, Unrouted, explain_route, route};
 pub use rule::{Entry, Rule, Spelling};
 pub use rules::{DomainPolicy, Internal, LoopRule, Policy, Source, Unlisted, Verdicts};
 pub use scan::{OnReturn, OnScannerDown, ScanRule};
