@@ -93,8 +93,13 @@ impl<'a> ListedDomains<'a> {
     }
 
     /// Other names for a domain.
-    pub(super) fn aliases_of(&self, at: At) -> &[At] {
+    fn aliases_of(&self, at: At) -> &[At] {
         self.aliases.get(&at).map_or(&[], Vec::as_slice)
+    }
+
+    /// A domain and its other names: what is said of it is said of them.
+    pub(super) fn with_aliases(&self, at: At) -> impl Iterator<Item = At> {
+        std::iter::once(at).chain(self.aliases_of(at).iter().copied())
     }
 
     /// All names, for messages.

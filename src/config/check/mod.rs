@@ -9,6 +9,7 @@ mod domains;
 mod doors;
 mod factors;
 mod gateway;
+mod groups;
 mod headers;
 mod listed;
 mod loops;

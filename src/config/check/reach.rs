@@ -55,7 +55,7 @@ impl Check<'_> {
             (word, None) => {
                 let help = match meant(word, [REJECT, PASS]) {
                     Some(meant) => format!("did you mean \"{meant}\"?"),
-                    None if servers.has(word) => format!("write \"{DEFAULT}{word}\""),
+                    None if servers.has(word) => format!("write {}", quoted(&format!("{DEFAULT}{word}"))),
                     None => {
                         format!(
                             "write \"{REJECT}\", \"{PASS}\", or \"{DEFAULT}\" and a server: \"{DEFAULT}exchange\""
@@ -78,22 +78,22 @@ impl Check<'_> {
             if rule.domains.as_ref().is_some_and(Vec::is_empty) || domains.len() == 0 {
                 continue;
             }
-            let all: Vec<At> = match &rule.domains {
-                None => (0..domains.len()).collect(),
-                Some(list) => list.iter().map(|(at, _)| *at).collect(),
-            };
+            let all = rule.covered(domains);
             let left: Vec<At> = all.iter().copied().filter(|at| !taken.domains.contains_key(at)).collect();
             if left.is_empty() {
-                self.never(rule, all.iter().find_map(|at| taken.domains.get(at)), rules);
+                self.never(rule, all.iter().filter_map(|at| taken.domains.get(at)).max(), rules);
                 continue;
             }
             for (at, written) in rule.domains.iter().flatten() {
-                if let Some(first) = taken.domains.get(at) {
+                if let Some(first) = taken.domains.get(at)
+                    && domains.with_aliases(*at).all(|at| taken.domains.contains_key(&at))
+                {
                     self.before(written, "the mail of", written, &rules[*first]);
                 }
             }
             self.entries(rule, &left, &taken, rules, domains);
-            if rule.is_for_everyone() {
+            // One that leads nowhere takes nothing.
+            if rule.is_for_everyone() && rule.to.is_some() {
                 taken.domains.extend(left.into_iter().map(|at| (at, number)));
             }
             for (group, _) in &rule.groups {
@@ -175,38 +175,21 @@ impl Check<'_> {
                     let help = "write a [[route]] for it, or `unrouted = \"default:SERVER\"` or \"pass\"";
                     self.error(written, what, help);
                 }
-                (Some(written), Some(of)) if !has_rule && written.as_str() == REJECT => {
-                    let what = format!(
-                        "no [[route]] is for {}, so every recipient would be refused, as {} says",
-                        quoted(name),
-                        quoted(domains.get(*of).name)
-                    );
-                    let problem = Problem::error(self.place(name), what);
-                    let problem = problem.help("name it under `domains` of a [[route]], too");
-                    self.problems.push(problem.see("said here", self.place(written)));
-                }
-                (_, Some(of)) if !has_rule && rules.iter().any(|rule| rule.covers(*of)) => {
-                    let what = format!(
-                        "no [[route]] is for {}, which is another name for {}",
-                        quoted(name),
-                        quoted(domains.get(*of).name)
-                    );
-                    self.warning(
-                        name,
-                        what,
-                        "a rule is for the domains that it names: name this one under `domains`, too",
-                    );
-                }
                 (Some(written), None) => {
                     if let Some(first) = taken.get(&at).map(|number| &rules[*number])
-                        && domains.aliases_of(at).iter().all(|alias| taken.contains_key(alias))
+                        && domains.with_aliases(at).all(|at| taken.contains_key(&at))
                     {
                         let what = format!("no mail is left for this: {} is for everyone", first.called());
                         let problem = Problem::warning(self.place(written), what).help("take it out");
                         self.problems.push(problem.see("for everyone", self.place(first.table)));
                     }
                 }
-                (None, _) if has_rule && !taken.contains_key(&at) => refused.push(*name),
+                // Of an alias only where the rules name it and not the domain that it stands for.
+                (None, of) if has_rule && !taken.contains_key(&at) => {
+                    if of.is_none_or(|of| !rules.iter().any(|rule| rule.covers(of))) {
+                        refused.push(*name);
+                    }
+                }
                 (Some(_) | None, Some(_)) | (None, None) => {}
             }
         }

@@ -108,7 +108,7 @@ impl Check<'_> {
             "take it out: recipients that were learned and approved are asked for without it".to_owned()
         } else {
             match (to.meant(name), otherwise) {
-                (Some(defined), _) => format!("did you mean `{defined}`?"),
+                (Some(defined), _) => format!("did you mean {}?", quoted(defined)),
                 (None, Some(help)) => help.to_owned(),
                 (None, None) => format!("write a table {}", header(&[to.kind, name])),
             }

@@ -143,7 +143,12 @@ impl Check<'_> {
                 && !self.lost.touches(&["reputation"])
                 && !self.lost.touches(&["route"])
             {
-                let what = format!("this reply is never sent: nobody is asked what `{reason}` needs");
+                let why = if reason == Reason::NoRoute {
+                    "no domain refuses those whom no [[route]] is for".to_owned()
+                } else {
+                    format!("nobody is asked what `{reason}` needs")
+                };
+                let what = format!("this reply is never sent: {why}");
                 self.warning(table, what, help);
                 continue;
             }
@@ -182,7 +187,7 @@ impl Use<'_> {
                 Some("write [reputation] and below it `reverse_name = \"present\"`, or take the reply out")
             }
             Reason::NoRoute if !self.domains.iter().any(|domain| self.may_refuse_unrouted(domain)) => {
-                Some("write [[route]] for those recipients whose mail is taken, or take the reply out")
+                Some("write `unrouted = \"reject\"` for a domain, or take the reply out")
             }
             Reason::Listed
             | Reason::NoReverseName

@@ -2,6 +2,7 @@
 //! `[[route]]`: for whom each rule is and where it leads. Which rules can never match is found in `reach.rs`.
 
 use super::Check;
+use super::groups::Written;
 use super::listed::{At, ListedDomains};
 use super::references::Tables;
 use crate::config::Problem;
@@ -9,10 +10,8 @@ use crate::config::file::{self, Named};
 use crate::config::placed::Placed;
 use crate::config::settings::Route;
 use crate::config::table::Table;
-use crate::config::text_or::TextOr;
 use crate::config::tree::ELEMENT;
 use crate::config::wording::{header, meant, quoted};
-use crate::config::words::DirectoryType;
 use crate::mail::{DomainPattern, Mailbox};
 use crate::policy::GroupName;
 use std::collections::{HashMap, HashSet};
@@ -22,10 +21,11 @@ use std::sync::Arc;
 pub(super) struct Rule<'a> {
     pub(super) table: &'a Table<file::Route>,
     pub(super) name: Option<&'a Placed<String>>,
-    /// The listed domains that it is for; nothing means all of them.
+    /// The listed domains that it names; nothing means all of them.
     pub(super) domains: Option<Vec<(At, &'a Placed<String>)>>,
+    /// These and those that are other names for them.
     set: HashSet<At>,
-    pub(super) groups: Vec<(GroupName, &'a Placed<TextOr<file::GroupOf>>)>,
+    pub(super) groups: Vec<(GroupName, &'a Written)>,
     pub(super) recipients: Vec<(Mailbox, &'a Placed<String>)>,
     pub(super) to: Option<&'a Placed<String>>,
 }
@@ -34,6 +34,14 @@ impl Rule<'_> {
     /// Whether it is for mail of this domain.
     pub(super) fn covers(&self, domain: At) -> bool {
         self.domains.is_none() || self.set.contains(&domain)
+    }
+
+    /// The domains whose mail it is for, of all that there are.
+    pub(super) fn covered(&self, domains: &ListedDomains<'_>) -> Vec<At> {
+        match &self.domains {
+            None => (0..domains.len()).collect(),
+            Some(list) => list.iter().flat_map(|(at, _)| domains.with_aliases(*at)).collect(),
+        }
     }
 
     /// Whether it is for everyone in its domains.
@@ -86,7 +94,7 @@ impl Check<'_> {
             let mut rule = Rule {
                 table,
                 name: name.as_ref(),
-                set: domain_list.iter().flatten().map(|(at, _)| *at).collect(),
+                set: domain_list.iter().flatten().flat_map(|(at, _)| domains.with_aliases(*at)).collect(),
                 domains: domain_list,
                 groups: groups.as_ref().map(|list| self.groups(list, directories, names)).unwrap_or_default(),
                 recipients: Vec::new(),
@@ -153,106 +161,15 @@ impl Check<'_> {
             let over = domains.get(at).name;
             let what =
                 format!("{} is not listed by itself: its mail is that of {}", quoted(written), quoted(over));
-            let help =
-                format!("write \"{over}\", or a table {}", header(&["domain", written]), over = **over);
+            let help = format!("write {}, or a table {}", quoted(over), header(&["domain", written]));
             self.error(written, what, help);
             return;
         }
         let help = match meant(written, domains.names()) {
-            Some(meant) => format!("did you mean \"{meant}\"?"),
+            Some(meant) => format!("did you mean {}?", quoted(meant)),
             None => format!("write a table {}", header(&["domain", written])),
         };
         self.error(written, format!("there is no domain {}", quoted(written)), help);
-    }
-
-    fn groups<'a>(
-        &mut self,
-        list: &'a Placed<Vec<Placed<TextOr<file::GroupOf>>>>,
-        directories: &'a Named<file::Directory>,
-        names: &mut Tables<'a>,
-    ) -> Vec<(GroupName, &'a Placed<TextOr<file::GroupOf>>)> {
-        let help = "write the groups that it is for, or leave the key out";
-        self.not_empty(list, &["route", ELEMENT, "groups"], "the rule would be for nobody", help);
-        let mut found: Vec<(GroupName, &Placed<TextOr<file::GroupOf>>)> = Vec::new();
-        let mut firsts: HashMap<GroupName, &Placed<TextOr<file::GroupOf>>> = HashMap::new();
-        for written in list.iter() {
-            let Some(group) = self.group(written, directories, names) else { continue };
-            match firsts.get(&group) {
-                Some(first) => self.twice(written, first, format!("{} is listed twice", quoted(&group.name))),
-                None => {
-                    firsts.insert(group.clone(), written);
-                    found.push((group, written));
-                }
-            }
-        }
-        let of_any = found.iter().find(|(group, _)| group.directory.is_none());
-        if let Some((_, written)) = of_any {
-            self.some_groups(written, directories, names);
-        }
-        found
-    }
-
-    fn group<'a>(
-        &mut self,
-        written: &'a Placed<TextOr<file::GroupOf>>,
-        directories: &'a Named<file::Directory>,
-        names: &mut Tables<'a>,
-    ) -> Option<GroupName> {
-        let (directory, name) = match &**written {
-            TextOr::Text(name) => (None, Placed::at(written, name.clone())),
-            TextOr::Table(file::GroupOf { directory, name }) => {
-                for (key, is_missing) in [("directory", directory.is_none()), ("name", name.is_none())] {
-                    if is_missing && !self.lost.touches(&["route", ELEMENT, "groups"]) {
-                        let what = format!("`{key}` is missing in a group");
-                        self.error(
-                            written,
-                            what,
-                            "write `{ directory = \"ad\", name = \"Sales\" }`, or \"Sales\" alone",
-                        );
-                    }
-                }
-                (Some(directory.as_ref()?), name.clone()?)
-            }
-        };
-        if name.trim().is_empty() {
-            self.error(
-                &name,
-                "the name of the group is empty",
-                "write the group's name as its directory has it",
-            );
-            return None;
-        }
-        if let Some(directory) = directory {
-            self.refer(directory, directory.as_str(), &mut names.directories, None);
-            let table = directories.get(directory.as_str());
-            if let Some((why, help)) = table.and_then(|table| without_groups(table))
-                && !self.lost.touches(&["directory", directory])
-            {
-                self.error(directory, format!("{} has no groups: {why}", quoted(directory)), help);
-            }
-        }
-        Some(GroupName {
-            directory: directory.map(|directory| Arc::from(directory.as_str())),
-            name: name.to_lowercase().into(),
-        })
-    }
-
-    /// A group of any directory: there must be one that has groups, and all of those are used.
-    fn some_groups<'a>(
-        &mut self,
-        written: &Placed<TextOr<file::GroupOf>>,
-        directories: &'a Named<file::Directory>,
-        names: &mut Tables<'a>,
-    ) {
-        let mut any = false;
-        for (name, _) in directories.iter().filter(|(_, table)| without_groups(table).is_none()) {
-            names.directories.uses(name);
-            any = true;
-        }
-        if !any && !self.lost.touches(&["directory"]) {
-            let help = "write a [directory.NAME] of type csv, ldif, ldap, sql or graph that has this group";
-            self.error(written, "no directory has groups", help);
-        }
     }
 
     fn recipients_of<'a>(
@@ -270,14 +187,11 @@ impl Check<'_> {
                 Ok(mailbox) => mailbox,
                 Err(error) => {
                     let what = format!("{} is no address: {error}", quoted(written));
-                    let help = match written
-                        .strip_prefix('@')
-                        .map(|domain| (domain, DomainPattern::parse(domain)))
-                    {
-                        Some((domain, Ok(_))) => {
-                            format!("for all of a domain write `domains = [\"{domain}\"]`")
+                    let help = match written.strip_prefix('@').map(DomainPattern::parse) {
+                        Some(Ok(pattern)) => {
+                            format!("for all of a domain write `domains = [\"{pattern}\"]`")
                         }
-                        Some((_, Err(_))) | None => "write an address such as \"ann@example.com\"".to_owned(),
+                        Some(Err(_)) | None => "write an address such as \"ann@example.com\"".to_owned(),
                     };
                     self.error(written, what, help);
                     continue;
@@ -288,6 +202,10 @@ impl Check<'_> {
                 continue;
             }
             firsts.insert(key(&mailbox), written);
+            if mailbox.folded_local().is_some_and(|local| local.contains('*')) {
+                let help = "for all of a domain leave `recipients` out, and write `domains = [...]`";
+                self.warning(written, "`*` stands for itself in an address", help);
+            }
             self.within(rule, &mailbox, written, domains);
             found.push((mailbox, written));
         }
@@ -302,13 +220,17 @@ impl Check<'_> {
         written: &Placed<String>,
         domains: &ListedDomains<'_>,
     ) {
-        let answering = mailbox.domain().map(|domain| domains.answering(domain)).unwrap_or_default();
         let host = mailbox.host().as_str();
+        let Some(domain) = mailbox.domain() else {
+            self.error(written, format!("{} is in no domain", quoted(written)), "take it out");
+            return;
+        };
+        let answering = domains.answering(domain);
         if answering.is_empty() {
             if !self.lost.touches(&["domain"]) {
                 let what = format!("{} is in no domain that is listed", quoted(written));
                 let help = match meant(host, domains.names()) {
-                    Some(meant) => format!("did you mean `@{meant}`?"),
+                    Some(meant) => format!("did you mean {}?", quoted(&format!("@{meant}"))),
                     None => format!("write a table {}, or take it out", header(&["domain", host])),
                 };
                 self.error(written, what, help);
@@ -321,7 +243,7 @@ impl Check<'_> {
             let over = answering.first().map_or(host, |at| domains.get(*at).name.as_str());
             let what = format!("{} is in none of the rule's domains", quoted(written));
             let problem = Problem::error(self.place(written), what);
-            let problem = problem.help(format!("add \"{over}\" to `domains`, or take the address out"));
+            let problem = problem.help(format!("add {} to `domains`, or take the address out", quoted(over)));
             self.problems.push(problem.see("it is for these only", self.place(list)));
         }
     }
@@ -349,26 +271,4 @@ impl Check<'_> {
 /// What an address is compared by.
 pub(super) fn key(mailbox: &Mailbox) -> (Option<String>, String) {
     (mailbox.folded_local(), mailbox.host().as_str().to_owned())
-}
-
-/// Why a directory has no groups, and what to write.
-fn without_groups(table: &file::Directory) -> Option<(&'static str, &'static str)> {
-    match table.kind? {
-        DirectoryType::List => {
-            Some(("it is a list of addresses", "name a directory of type csv, ldif, ldap, sql or graph"))
-        }
-        DirectoryType::Csv => {
-            let columns = table.columns.as_ref()?;
-            let missing = columns.groups.is_none();
-            missing.then_some((
-                "no column of its `columns` has them",
-                "write `groups = \"...\"` among its `columns`",
-            ))
-        }
-        DirectoryType::Sql => {
-            let missing = table.groups_query.is_none();
-            missing.then_some(("it has no `groups_query`", "write a `groups_query` for it"))
-        }
-        DirectoryType::Ldif | DirectoryType::Ldap | DirectoryType::Graph => None,
-    }
 }

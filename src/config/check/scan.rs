@@ -138,12 +138,30 @@ impl Check<'_> {
 
     /// What a domain's scan needs, and what would send its mail in circles.
     pub(super) fn scans(&mut self, domains: &ListedDomains<'_>, rules: &[Rule<'_>], around: &Around<'_>) {
+        let mut first = true;
         for (_, listed) in domains.iter().filter(|(_, listed)| listed.alias_of.is_none()) {
-            if let Some(table) = &listed.table.scan {
-                self.needs(listed.name, listed.table, table, around);
+            let Some(table) = &listed.table.scan else { continue };
+            if first {
+                self.needs_once(table, around);
             }
+            first = false;
+            self.needs(listed.name, listed.table, table, around);
         }
         self.circles(domains, rules, around);
+    }
+
+    /// What scanning needs, whoever's mail it is.
+    fn needs_once(&mut self, scan: &Table<file::DomainScan>, around: &Around<'_>) {
+        if !around.has_milter && !self.lost.touches(&["milter"]) {
+            let what = "only the milter can send mail to a scanner and see that it came back, and there is no [milter]";
+            self.error(scan, what, "write [milter], and below it `listen = [\"inet:127.0.0.1:8890\"]`");
+        }
+        let max_passes = &around.loops.max_passes;
+        if **max_passes == 0 {
+            let what = "without this check nobody would notice mail that goes to a scanner for ever";
+            let problem = Problem::error(self.place(max_passes), what).help("write `max_passes = 3`");
+            self.problems.push(problem.see("scanned here", self.place(scan)));
+        }
     }
 
     fn needs(
@@ -153,17 +171,8 @@ impl Check<'_> {
         scan: &Table<file::DomainScan>,
         around: &Around<'_>,
     ) {
-        let Around { has_milter, loops, server_tables, servers: _, gateways } = *around;
+        let Around { has_milter: _, loops: _, server_tables, servers: _, gateways } = *around;
         let file::DomainScan { via, gateway, on_return, valid: _, on_scanner_down } = &***scan;
-        if !has_milter && !self.lost.touches(&["milter"]) {
-            let what = "only the milter can send mail to a scanner and see that it came back, and there is no [milter]";
-            self.error(scan, what, "write [milter], and below it `listen = [\"inet:127.0.0.1:8890\"]`");
-        }
-        if *loops.max_passes == 0 {
-            let what = "the loop check is off, so nobody would notice mail that goes to the scanner for ever";
-            let problem = Problem::error(self.place(scan), what).help("write `max_passes = 3` below [loop]");
-            self.problems.push(problem.see("off", self.place(&loops.max_passes)));
-        }
         match *table.mode {
             Mode::Inactive | Mode::Monitor => {
                 let mode = if matches!(*table.mode, Mode::Inactive) { "inactive" } else { "monitor" };
@@ -250,18 +259,19 @@ impl Check<'_> {
         }
         for rule in rules {
             let Some(to) = rule.to else { continue };
-            for ((via, gateway), scanned) in &scanners {
+            let mut found = scanners.iter().filter_map(|(&(via, gateway), scanned)| {
                 let is_one = is_one(to, via);
-                if !is_one && to.as_str() != *gateway {
-                    continue;
-                }
-                if let Some(at) = scanned.iter().find(|at| rule.covers(**at)) {
-                    let listed = domains.get(*at);
-                    let scan = listed.table.scan.as_ref().and_then(|scan| scan.via.as_ref());
-                    if let Some(written) = scan {
-                        self.goes_back(to, to, (via, gateway), is_one, listed.name, written);
-                    }
-                }
+                let at = scanned.iter().find(|at| rule.covers(**at)).filter(|_| is_one || **to == gateway)?;
+                Some((is_one, via, gateway, domains.get(*at)))
+            });
+            // One circle is enough, and the certain one is told.
+            let first = found.next();
+            let worst =
+                first.filter(|(is_one, ..)| *is_one).or_else(|| found.find(|(is_one, ..)| *is_one)).or(first);
+            if let Some((is_one, via, gateway, listed)) = worst
+                && let Some(written) = listed.table.scan.as_ref().and_then(|scan| scan.via.as_ref())
+            {
+                self.goes_back(to, to, (via, gateway), is_one, listed.name, written);
             }
         }
     }

@@ -82,8 +82,9 @@ impl Check<'_> {
             let hop = match NextHop::parse(written).map_err(|error| error.to_string()).and_then(reachable) {
                 Ok(hop) => hop,
                 Err(why) => {
+                    let usual = "write \"mail.example.com\", \"192.0.2.7:2525\", \"[2001:db8::7]\" or \"mx:example.com\"";
                     let help =
-                        likely(written).map_or_else(|| help.to_owned(), |hop| format!("write \"{hop}\""));
+                        likely(written).map_or_else(|| usual.to_owned(), |hop| format!("write \"{hop}\""));
                     self.error(written, format!("{} is no host: {why}", quoted(written)), help);
                     continue;
                 }
@@ -141,7 +142,7 @@ impl Check<'_> {
         };
         if hop.port == SMTP && (is_here || is_named) {
             let what = format!(
-                "{} is this machine, where port {SMTP} is usually the MTA that asks Postern",
+                "{} seems to be this machine, where port {SMTP} is usually the MTA that asks Postern",
                 quoted(written)
             );
             let help = "its mail would come back; write the port of the mail server, or its host";

@@ -196,7 +196,7 @@ impl Check<'_> {
                 Some(other) if other.level == level && other.names == names => {}
                 Some(other) => {
                     let what = format!(
-                        "{} is a host of the server {} as well, and there it must show something else",
+                        "{} is a host of the server {} as well, where `tls` or `certificate` is another",
                         quoted(written),
                         quoted(&other.server)
                     );
