@@ -95,7 +95,7 @@ pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> C
     if let Some(policyd) = &policyd {
         check.without_headers(policyd, has_milter, &gateway, &gateways, &loops);
     }
-    let directories = check.directories(&directory);
+    let mut directories = check.directories(&directory);
     let servers = check.servers(&server, &sockets, loops.id.as_ref().map(|id| id.as_str()));
     let mut names = Tables::new(&gateway, &directory, &server);
     let verdicts = domains::verdicts(&verdict, policy::Verdicts::default());
@@ -115,6 +115,8 @@ pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> C
         Around { has_milter, loops: &loops, server_tables: &server, servers: &servers, gateways: &gateways };
     check.scans(&listed, &rules, &around);
     check.unused(&names);
+    let routes = check.settled_routes(&rules);
+    directories.iter_mut().for_each(|directory| directory.rules.groups = directory.groups_of(&routes));
     let is_scanned = domains.iter().any(|domain| domain.scan.is_some());
     Config {
         state_dir: check.path(&state_dir),
@@ -129,8 +131,8 @@ pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> C
         providers,
         gateways,
         directories,
-        routes: check.settled_routes(&rules),
         servers,
+        routes,
         scan: check.scan_keys(&scan, is_scanned),
         domains,
         loops: check.loops(&loops),

@@ -158,8 +158,9 @@ impl Check<'_> {
         }
         let max_passes = &around.loops.max_passes;
         if **max_passes == 0 {
-            let what = "without this check nobody would notice mail that goes to a scanner for ever";
-            let problem = Problem::error(self.place(max_passes), what).help("write `max_passes = 3`");
+            let what = "mail that goes to a scanner for ever is a loop all the same; nothing else is";
+            let problem =
+                Problem::note(self.place(max_passes), what).help("write `max_passes = 3` to find others");
             self.problems.push(problem.see("scanned here", self.place(scan)));
         }
     }

@@ -67,7 +67,7 @@ pub(in crate::config) struct GroupOf {
     pub name: Option<Placed<String>>,
 }
 
-/// How a domain's mail is scanned. This needs `[milter]`, and the loop check.
+/// How a domain's mail is scanned. This needs `[milter]`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct DomainScan {
