@@ -10,7 +10,7 @@ mod needs;
 mod postfix;
 mod sendmail;
 
-pub use postfix::Version as PostfixVersion;
+pub(super) use postfix::Version as PostfixVersion;
 
 use super::arguments::{Mta, MtaOptions};
 use crate::config::{self, Config, Problems};

@@ -9,7 +9,7 @@ mod settings;
 mod snippet;
 mod version;
 
-pub use version::Version;
+pub(in crate::cli) use version::Version;
 
 use super::needs::Needs;
 use crate::cli::arguments::MtaPostfix;
