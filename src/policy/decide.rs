@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! The decision itself, in the order: internal, ours, source, recipient, reputation; and, once headers are known, what
+//! The decision itself, in the order: internal, ours, source, recipient, route, reputation; and, once headers are known, what
 //! they tell of the source, loop, and who is behind the gateway.
 //!
 //! Every function here is pure. Three answers run through all of it: yes, no, unknown; unknown always asks for
@@ -9,7 +9,7 @@ use super::rules::Standing;
 use super::source::Checked;
 use super::{
     Answer, Answers, Check, Decision, DomainPolicy, Finding, Mode, Policy, Questions, Reason, Rule, Verdict,
-    existence, reputation, source,
+    existence, reputation, routing, source,
 };
 use crate::mail::{HeaderFacts, Recipient, Session};
 use std::sync::Arc;
@@ -36,7 +36,12 @@ pub fn recipient(policy: &Policy, session: &Session, recipient: &Recipient, answ
             let mut findings = Vec::with_capacity(2);
             findings.push(finding);
             if goes_on {
-                findings.push(existence::check(policy, own, mailbox, domain));
+                let exists = existence::check(policy, own, mailbox, domain);
+                let may_come = exists.verdict <= Verdict::Tag;
+                findings.push(exists);
+                if may_come {
+                    findings.extend(routing::check(policy, own, mailbox, domain));
+                }
                 if let Some(stranger) = stranger {
                     reputation::check(policy, own, stranger, answers, &mut findings);
                 }

@@ -21,6 +21,8 @@ pub struct Policy {
     servers: Servers,
     routes: Arc<[Route]>,
     strictest: Mode,
+    /// Those that any domain names, by place.
+    in_use: Arc<[GatewayId]>,
     watch: Arc<HeaderWatch>,
     asks: bool,
 }
@@ -152,6 +154,7 @@ impl Policy {
         let strictest = domains.values().map(|domain| domain.mode).max().unwrap_or(Mode::Inactive);
         let watch = Arc::new(watch(&loops, &gateways));
         let asks = asks(&gateways, reputation);
+        let in_use = in_use(&domains);
         let domains = Arc::new(domains);
         Self {
             internal,
@@ -164,6 +167,7 @@ impl Policy {
             servers: Servers::default(),
             routes: Arc::from([]),
             strictest,
+            in_use,
             watch,
             asks,
         }
@@ -213,6 +217,11 @@ impl Policy {
     /// All gateways.
     pub fn gateways(&self) -> &Gateways {
         &self.gateways
+    }
+
+    /// The gateways that any listed domain names.
+    pub(super) fn gateways_in_use(&self) -> impl Iterator<Item = &Arc<Gateway>> {
+        self.in_use.iter().filter_map(|id| self.gateways.find(*id))
     }
 
     /// What is asked about clients that are no gateway.
@@ -321,6 +330,18 @@ impl Policy {
         }
         Standing::Unlisted
     }
+}
+
+/// The gateways that any domain names, each once.
+fn in_use(domains: &DomainTable<Arc<DomainPolicy>>) -> Arc<[GatewayId]> {
+    let named = domains.values().flat_map(|domain| match &domain.source {
+        Source::Any => [].as_slice(),
+        Source::Gateways(ids) => ids.as_slice(),
+    });
+    let mut ids: Vec<GatewayId> = named.copied().collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids.into()
 }
 
 /// Whether anything can need asking: a live name, or a reputation.

@@ -5,6 +5,7 @@ mod factors;
 mod properties;
 mod recipients;
 mod reputation;
+mod routing;
 
 use super::*;
 use crate::mail::{

@@ -10,7 +10,7 @@ pub(super) use json::FindingJson;
 pub(super) use report::show_findings;
 
 use super::question::{Address, Question};
-use crate::gate::{Outside, ask_about, ask_behind};
+use crate::gate::{Outside, ask_about, ask_apart};
 use crate::mail::{HeaderFacts, HeaderToRemove, LOOP_HEADER, Reply, TAG_HEADER};
 use crate::policy::{
     self, Answers, Decision, Ending, Finding, LoopRule, Marks, Mode, Policy, Reason, Sharing, Verdict,
@@ -180,7 +180,7 @@ impl Message {
             }
         }
         let answers = match policy::behind(policy, accepted, &headers) {
-            Some(questions) => ask_behind(outside, &questions).await,
+            Some(questions) => ask_apart(outside, &questions).await,
             None => Answers::default(),
         };
         let decision = policy::headers(policy, accepted, &headers, &answers);
