@@ -421,7 +421,7 @@ pub struct MtaPostfix {
     pub check: bool,
 
     /// The directory with main.cf and master.cf [default: Postfix's own]
-    #[arg(long, value_name = "DIRECTORY", requires = "check")]
+    #[arg(long, value_name = "DIRECTORY")]
     pub postfix_config: Option<PathBuf>,
 
     /// Which Postfix it is for, such as 3.7 [default: the one that is installed here]

@@ -194,7 +194,7 @@ impl Check<'_> {
         let most = |services: &mut dyn Iterator<Item = &Service>| -> Option<usize> {
             services.map(|service| running.processes(service)).sum()
         };
-        let others = ["trivial-rewrite", "cleanup", "smtp", "proxymap", "postscreen"];
+        let others = ["trivial-rewrite", "smtp", "proxymap", "postscreen"];
         let lookers = || {
             running.services.iter().filter(|service| is_smtpd(service) || others.contains(&&*service.program))
         };

@@ -34,8 +34,13 @@ pub(super) fn postfix(needs: &Needs, file: &Path, options: &MtaPostfix) -> io::R
         let settings = postfix.settings(needs, *postscreen);
         return check::check(needs, postfix, &running, &settings).show(&running.place(), *json);
     }
-    let version = postfix_version.or_else(running::installed).unwrap_or(Version::NEWEST);
-    let postfix = Postfix { version, queue: Path::new(QUEUE) };
+    let installed = match (running::installed(postfix_config.as_deref()), postfix_config) {
+        (Ok(installed), _) => installed,
+        (Err(error), Some(_)) => return Err(error),
+        (Err(_), None) => (None, QUEUE.into()),
+    };
+    let (version, queue) = (postfix_version.or(installed.0).unwrap_or(Version::NEWEST), installed.1);
+    let postfix = Postfix { version, queue: &queue };
     let settings = postfix.settings(needs, *postscreen);
     if *json {
         output::print_json(&snippet::json(&settings))?;

@@ -133,10 +133,18 @@ impl Running {
     }
 }
 
-/// The release of the Postfix that is installed here.
-pub(super) fn installed() -> Option<Version> {
-    let said = postconf(None, &["-d", "-h", "mail_version"]).ok()?;
-    said.trim().parse().ok()
+/// Which Postfix it is, and where its queue is: the one with its configuration in a directory, or the one that is installed
+/// here.
+pub(super) fn installed(directory: Option<&Path>) -> io::Result<(Option<Version>, PathBuf)> {
+    let said = postconf(directory, &["-h", "-x", "mail_version", "queue_directory"]);
+    // A Postfix that was never configured still knows what it is.
+    let said = said.or_else(|error| match directory {
+        Some(_) => Err(error),
+        None => postconf(None, &["-d", "-h", "mail_version", "queue_directory"]),
+    })?;
+    let mut lines = said.lines().map(str::trim);
+    let version = lines.next().and_then(|version| version.parse().ok());
+    Ok((version, lines.next().unwrap_or_default().into()))
 }
 
 fn postconf(directory: Option<&Path>, arguments: &[&str]) -> io::Result<String> {
