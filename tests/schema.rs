@@ -129,8 +129,10 @@ fn properties(schema: &Value, found: &mut HashSet<String>) {
 #[test]
 fn what_is_no_configuration_is_refused() {
     let validator = jsonschema::validator_for(&postern::config::schema()).unwrap();
-    let good = "milter.listen = [\"inet:127.0.0.1:8890\"]\n";
-    assert!(validator.is_valid(&as_json(good)));
+    for good in ["milter", "policyd", "socketmap"] {
+        let good = format!("{good}.listen = [\"inet:127.0.0.1:8890\"]\n");
+        assert!(validator.is_valid(&as_json(&good)), "refused: {good}");
+    }
     for bad in [
         "",
         "milter.listen = []",

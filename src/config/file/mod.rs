@@ -30,6 +30,7 @@ pub(super) type Named<T> = BTreeMap<Placed<String>, Table<T>>;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "postern.toml")]
+#[schemars(extend("anyOf" = [{ "required": ["milter"] }, { "required": ["policyd"] }, { "required": ["socketmap"] }]))]
 pub(super) struct File {
     /// Directory for what Postern keeps from one start to the next.
     #[serde(default = "state_dir")]
