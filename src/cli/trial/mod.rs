@@ -13,7 +13,8 @@ use super::question::{Address, Question};
 use crate::gate::{Outside, ask_about, ask_apart};
 use crate::mail::{HeaderFacts, HeaderToRemove, LOOP_HEADER, Reply, TAG_HEADER};
 use crate::policy::{
-    self, Answers, Decision, Ending, Finding, LoopRule, Marks, Mode, Policy, Reason, Sharing, Verdict,
+    self, Answers, Decision, Ending, Finding, LoopRule, Marks, Mode, Policy, Reason, Sharing, Steering,
+    Verdict,
 };
 
 /// A message, decided.
@@ -102,7 +103,7 @@ impl<'a> Trial<'a> {
             }
             let decision = policy::recipient(policy, &session, &recipient, &answers);
             let refused = decision.applied.refuses();
-            let parted = (!refused && !sharing.admits(decision.applied)).then(policy::parted);
+            let parted = (!refused && !sharing.takes(&decision, Steering::Message)).then(policy::parted);
             recipients.push(Tried { address: address.clone(), decision, parted });
         }
         let accepted: Vec<&Decision> =
