@@ -33,6 +33,7 @@ mod reload;
 mod roof;
 mod routing;
 mod run;
+mod scan_watch;
 mod span;
 mod status;
 mod test;

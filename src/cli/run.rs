@@ -13,6 +13,7 @@ use super::outside::Watch;
 use super::pid_file::PidFile;
 use super::reload::{New, change, read_anew};
 use super::roof::Roof;
+use super::scan_watch::ScanWatch;
 use super::status::{Reporter, Status, Zone};
 use crate::config::{Config, Problem, Severity};
 use crate::gate::Gate;
@@ -101,6 +102,7 @@ fn serve(
         Watch::begin(&service.gate, &config, &policy, (plan, snapshots), roof)
     };
     let directories = DirectoryWatch::begin(&service.gate, &config, known, None);
+    let scan = ScanWatch::begin(&service.gate, &config);
     let (drain, draining) = Drain::new();
     let (stop, stopped) = watch::channel(false);
     let workers = start_workers(&service, &sockets, &draining, &stopped)?;
@@ -109,7 +111,7 @@ fn serve(
         tracing::info!(listen = socket.describe(), door = door.as_str(), "listening");
     }
     let place = Place { path, sockets, service: &service, log: &log };
-    runtime.block_on(attend(place, (config, watch, directories), reporter, drain, signals));
+    runtime.block_on(attend(place, (config, watch, directories, scan), reporter, drain, signals));
     // Workers hear it, or are gone.
     let _ = stop.send(true);
     for worker in workers {
@@ -188,7 +190,7 @@ struct Place<'a> {
 /// Waits for signals until it is time to go, and goes.
 async fn attend(
     place: Place<'_>,
-    (mut config, mut watch, mut directories): (Config, Watch, DirectoryWatch),
+    (mut config, mut watch, mut directories, mut scan): (Config, Watch, DirectoryWatch, ScanWatch),
     mut reporter: Reporter,
     drain: Drain,
     mut signals: Signals,
@@ -209,6 +211,7 @@ async fn attend(
                 };
                 if let Some(new) = new {
                     (config, watch, directories) = change(&config, (watch, directories), new, service).await;
+                    scan.change(&service.gate, &config);
                     let (took, counts) = (began.elapsed(), service.gate.counters());
                     tracing::info!(?took, %counts, log_lines_dropped = log.dropped(), "reloaded");
                 }
@@ -216,6 +219,7 @@ async fn attend(
             _ = looks.tick() => {
                 watch.look(&service.gate, &config);
                 directories.look(&service.gate, &config).await;
+                scan.look(&service.gate).await;
                 reporter.tell(status(&config, &watch, &directories, &service.gate)).await;
             }
             _ = signals.user1.recv() => watch.refresh(&config.state_dir),
@@ -240,6 +244,7 @@ async fn attend(
     }
     watch.end();
     directories.finish(&service.gate, &config).await;
+    scan.finish(&service.gate).await;
 }
 
 /// How the server is, for [`Reporter::tell`].

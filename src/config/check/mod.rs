@@ -16,6 +16,7 @@ mod preset;
 mod recipients;
 mod replies;
 mod routing;
+mod scan_keys;
 mod secrets;
 mod socket;
 

@@ -192,7 +192,7 @@ impl Check<'_> {
     pub(super) fn scan_keys(&mut self, table: &Table<file::Scan>) -> ScanKeys {
         let file::Scan { keys, rotate } = &***table;
         ScanKeys {
-            file: keys.as_ref().map(|written| self.path(written)),
+            shared: keys.as_ref().and_then(|written| self.scan_key_file(written)),
             rotate: self.duration(rotate, MAX_SCAN, "write a number and h or d: \"24h\", \"30d\""),
         }
     }
