@@ -23,6 +23,7 @@ mod log_queue;
 mod log_text;
 mod man;
 mod manual;
+mod mta;
 mod online;
 mod output;
 mod outside;
@@ -58,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Test(options) => test::test(&config, &options.files, options.json),
         Command::Gateways(options) => gateways::gateways(&config, options),
         Command::Directories(options) => directories::directories(&config, options),
+        Command::Mta(options) => mta::mta(&config, &options),
         Command::Generate(options) => generate::generate(&options.what).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

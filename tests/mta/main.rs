@@ -19,6 +19,7 @@ mod gate;
 mod hidden;
 mod house;
 mod life;
+mod lines;
 mod message;
 mod mta;
 mod outage;
