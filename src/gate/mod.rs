@@ -90,6 +90,14 @@ pub trait Judge: Send + Sync + 'static {
     /// What is decided when [`Self::headers`] did not come in time.
     fn overdue_headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling>;
 
+    /// Signs the scan tokens that a message is sent to the scanner with, for those of its recipients whose mail is scanned;
+    /// nothing where there are no keys, and then it cannot be sent. To be called when it is certain to go.
+    fn sign(&self, recipients: &[&Decision]) -> Option<Vec<String>>;
+
+    /// Remembers that scan tokens have been used. To be called when their message is accepted; false when it must not be,
+    /// because one of them was used since it was looked at.
+    fn spend(&self, tokens: &[SpentToken]) -> bool;
+
     /// Who a client with this address is, whatever its mail is for. `Patience::Waits` may wait for answers from outside, for
     /// seconds.
     fn vouched(
@@ -98,14 +106,6 @@ pub trait Judge: Send + Sync + 'static {
         client: IpAddr,
         patience: Patience,
     ) -> impl Future<Output = Vouched> + Send;
-
-    /// Signs the scan tokens that a message is sent to the scanner with, for those of its recipients whose mail is scanned;
-    /// nothing where there are no keys, and then it cannot be sent. To be called when it is certain to go.
-    fn sign(&self, recipients: &[&Decision]) -> Option<Vec<String>>;
-
-    /// Remembers that scan tokens have been used. To be called when their message is accepted; false when it must not be,
-    /// because one of them was used since it was looked at.
-    fn spend(&self, tokens: &[SpentToken]) -> bool;
 
     /// Counts something that happened.
     fn count(&self, event: Event);

@@ -185,7 +185,7 @@ fn routed(policy: &Policy, own: &DomainPolicy, mailbox: &Mailbox, domain: &Domai
 
 impl Route {
     /// Whether it is for all recipients of its domains.
-    fn is_for_everyone(&self) -> bool {
+    pub(super) fn is_for_everyone(&self) -> bool {
         self.groups.is_empty() && self.recipients.is_empty()
     }
 

@@ -24,9 +24,9 @@ pub struct Policy {
     servers: Servers,
     routes: Arc<[Route]>,
     strictest: Mode,
+    scans: bool,
     /// Those that any domain names, by place.
     in_use: Arc<[GatewayId]>,
-    scans: bool,
     watch: Arc<HeaderWatch>,
     asks: bool,
 }
@@ -172,8 +172,8 @@ impl Policy {
             servers: Servers::default(),
             routes: Arc::from([]),
             strictest,
-            in_use,
             scans,
+            in_use,
             watch,
             asks,
         }

@@ -150,14 +150,14 @@ impl Judge for Stuck {
     fn overdue_headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
         self.gate.overdue_headers(policy, case, recipients)
     }
-    async fn vouched(&self, policy: &Policy, client: IpAddr, patience: Patience) -> Vouched {
-        self.gate.vouched(policy, client, patience).await
-    }
     fn sign(&self, recipients: &[&Decision]) -> Option<Vec<String>> {
         self.gate.sign(recipients)
     }
     fn spend(&self, tokens: &[SpentToken]) -> bool {
         self.gate.spend(tokens)
+    }
+    async fn vouched(&self, policy: &Policy, client: IpAddr, patience: Patience) -> Vouched {
+        self.gate.vouched(policy, client, patience).await
     }
     fn count(&self, event: Event) {
         self.gate.count(event);
