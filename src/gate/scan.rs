@@ -10,6 +10,8 @@ use crate::mail::{HeaderFacts, ScanKeys, SpentToken, TokenFault};
 use crate::policy::{self, Decision, Tokens};
 use arc_swap::ArcSwapOption;
 use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,9 +24,11 @@ const WHILE: u64 = 60;
 const EPOCH: u64 = 1_735_689_600;
 
 /// Keys and uses.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scan {
     keys: ArcSwapOption<ScanKeys>,
+    /// What tells tokens of one second apart. It begins anywhere, for other machines may have the same keys.
+    numbers: AtomicU64,
     spent: Mutex<Spent>,
     /// When it was last said that there are no keys.
     said: AtomicU64,
@@ -39,6 +43,18 @@ struct Spent {
     /// When it was last said that there are too many.
     said: u64,
     changed: bool,
+}
+
+impl Default for Scan {
+    fn default() -> Self {
+        let anywhere = RandomState::new().build_hasher().finish();
+        Self {
+            keys: ArcSwapOption::default(),
+            numbers: AtomicU64::new(anywhere),
+            spent: Mutex::default(),
+            said: AtomicU64::default(),
+        }
+    }
 }
 
 impl Default for Spent {
@@ -72,7 +88,8 @@ impl Scan {
             return Some(Vec::new());
         }
         let (keys, now) = self.ready()?;
-        let mint = |(domain, addresses): (_, Vec<_>)| keys.signing().mint(domain, now, addresses);
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let mint = |(domain, addresses): (_, Vec<_>)| keys.signing().mint(domain, now, number, addresses);
         Some(to_sign.into_iter().flat_map(mint).collect())
     }
 
