@@ -24,10 +24,12 @@ pub enum Event {
     Overdue,
     /// A recipient was sent away with 452, because its message could not be held for it alone.
     Parted,
+    /// A request came by policy delegation.
+    Asked,
 }
 
 impl Event {
-    const ALL: [(Self, &'static str); 8] = [
+    const ALL: [(Self, &'static str); 9] = [
         (Self::Session, "sessions"),
         (Self::Message, "messages"),
         (Self::Garbage, "garbage"),
@@ -36,6 +38,7 @@ impl Event {
         (Self::Broken, "broken"),
         (Self::Overdue, "overdue"),
         (Self::Parted, "parted"),
+        (Self::Asked, "policy-requests"),
     ];
 }
 

@@ -8,6 +8,7 @@ mod counters;
 mod hidden;
 mod learned;
 mod outside;
+mod recall;
 mod record;
 mod reference;
 
@@ -15,16 +16,19 @@ pub use counters::{Counters, Event};
 pub use hidden::Hidden;
 pub use learned::{Learned, Noted};
 pub use outside::{Asked, Nobody, Outside, ask_about, ask_behind};
+pub use recall::Recalled;
 pub use reference::{Reference, SessionId};
 
-use crate::mail::{Message, Recipient, Session};
+use crate::mail::{CertificateFingerprints, Message, Recipient, Session};
 use crate::policy::{self, Answers, Decision, Policy, Verdict};
 use arc_swap::ArcSwap;
 use learned::Learner;
+use recall::Recall;
 use reference::References;
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The facts that a decision is about.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +39,8 @@ pub struct Case<'a> {
     pub session: &'a Session,
     /// The message's facts.
     pub message: &'a Message,
+    /// Whether the message's headers will be known too, here or at another door.
+    pub sees_headers: bool,
 }
 
 /// A decision on record.
@@ -86,6 +92,17 @@ pub trait Judge: Send + Sync + 'static {
     /// What is decided when [`Self::headers`] did not come in time.
     fn overdue_headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling>;
 
+    /// Keeps a ruling for the milter session of the same client, which will name the same recipient.
+    fn hand_over(&self, policy: &Arc<Policy>, case: Case<'_>, recipient: &Recipient, ruling: Ruling);
+
+    /// Takes in what another door tells of a client's certificate, by its address and port.
+    fn heard(&self, address: Option<IpAddr>, port: Option<u16>, fingerprints: CertificateFingerprints);
+
+    /// What another door has found out about a recipient and its client, in a session that began at `since`. A ruling that
+    /// is given is on record, and not given again.
+    fn recall(&self, policy: &Arc<Policy>, case: Case<'_>, recipient: &Recipient, since: Instant)
+    -> Recalled;
+
     /// Counts something that happened.
     fn count(&self, event: Event);
 }
@@ -99,6 +116,7 @@ pub struct Gate {
     counters: Counters,
     hidden: Hidden,
     learner: Learner,
+    recall: Recall,
 }
 
 impl Gate {
@@ -111,6 +129,7 @@ impl Gate {
             counters: Counters::default(),
             hidden: Hidden::default(),
             learner: Learner::default(),
+            recall: Recall::default(),
         }
     }
 
@@ -200,7 +219,11 @@ impl Judge for Gate {
             let outside = self.outside.load_full();
             ask_about(&**outside, policy, (case.session, recipient), questions, &mut answers).await;
         }
-        let ruling = self.rule(policy::recipient(policy, case.session, recipient, &answers));
+        let mut decision = policy::recipient(policy, case.session, recipient, &answers);
+        if !case.sees_headers {
+            decision = policy::without_headers(decision);
+        }
+        let ruling = self.rule(decision);
         if let Some(learned) = policy::learned(&ruling.decision, None) {
             self.learner.note(learned);
         }
@@ -225,6 +248,26 @@ impl Judge for Gate {
     /// Only an answer about who is behind a gateway can be late, and without it nothing else is unknown.
     fn overdue_headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
         self.rule_headers(policy, case, recipients, &Answers::default())
+    }
+
+    fn hand_over(&self, policy: &Arc<Policy>, case: Case<'_>, recipient: &Recipient, ruling: Ruling) {
+        self.recall.keep(policy, case, recipient, ruling);
+    }
+
+    fn heard(&self, address: Option<IpAddr>, port: Option<u16>, fingerprints: CertificateFingerprints) {
+        if let Some(place) = address.zip(port) {
+            self.recall.hear(place, fingerprints);
+        }
+    }
+
+    fn recall(
+        &self,
+        policy: &Arc<Policy>,
+        case: Case<'_>,
+        recipient: &Recipient,
+        since: Instant,
+    ) -> Recalled {
+        self.recall.find(policy, case, recipient, since)
     }
 
     fn count(&self, event: Event) {

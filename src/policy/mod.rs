@@ -27,7 +27,7 @@ mod server;
 mod source;
 mod verdict;
 
-pub use decide::{behind, headers, overdue, questions, recipient};
+pub use decide::{behind, headers, overdue, questions, recipient, without_headers};
 pub use decision::Decision;
 pub use directory::{Directories, Directory, DirectoryId, Recipients, Unready};
 pub use existence::existence;

@@ -149,6 +149,21 @@ impl Judge for Stuck {
     fn overdue_headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
         self.gate.overdue_headers(policy, case, recipients)
     }
+    fn hand_over(&self, policy: &Arc<Policy>, case: Case<'_>, recipient: &Recipient, ruling: Ruling) {
+        self.gate.hand_over(policy, case, recipient, ruling);
+    }
+    fn heard(&self, address: Option<IpAddr>, port: Option<u16>, fingerprints: CertificateFingerprints) {
+        self.gate.heard(address, port, fingerprints);
+    }
+    fn recall(
+        &self,
+        policy: &Arc<Policy>,
+        case: Case<'_>,
+        recipient: &Recipient,
+        since: std::time::Instant,
+    ) -> Recalled {
+        self.gate.recall(policy, case, recipient, since)
+    }
     fn count(&self, event: Event) {
         self.gate.count(event);
     }

@@ -73,6 +73,7 @@ pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> C
     let reputation = check.reputation(reputation_table.as_ref());
     let providers = check.providers(providers.as_ref());
     let gateways = check.gateways(&gateway, &providers, &reputation);
+    check.use_of_fingerprints(&gateway, policyd.is_some());
     let directories = check.directories(&directory);
     let servers = check.servers(&server);
     let routes = check.routes(&route, &server);
