@@ -57,9 +57,9 @@ pub enum State {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Request<'a> {
     /// What is asked.
-    request: Option<&'a [u8]>,
+    pub(super) request: Option<&'a [u8]>,
     /// See [`Request::state`].
-    protocol_state: Option<&'a [u8]>,
+    pub(super) protocol_state: Option<&'a [u8]>,
     /// The client's address, or `unknown`.
     pub client_address: Option<&'a [u8]>,
     /// The client's verified host name, or `unknown`.

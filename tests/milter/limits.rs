@@ -5,10 +5,11 @@
 use crate::support::*;
 use indymilter::MacroStage;
 use indymilter::message::command::Command;
-use postern::gate::{Case, Counters, Event, Gate, Judge, Ruling, SessionId};
-use postern::mail::Recipient;
+use postern::gate::{Case, Counters, Event, Gate, Judge, Recalled, Ruling, SessionId};
+use postern::mail::{CertificateFingerprints, Recipient};
 use postern::milter::{DECISION_LIMIT, FRAME_LIMIT, IDLE_LIMIT, NEGOTIATION_LIMIT, WRITE_LIMIT};
 use postern::policy::{Decision, Policy};
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Duration, Instant, timeout};
