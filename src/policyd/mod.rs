@@ -4,7 +4,7 @@
 //!
 //! Its parts, in the order in which a request meets them: `connection` reads under caps and deadlines; `request` is the wire
 //! format; `facts` turns attributes into mail's own types; `session` says what is answered; `transactions` are the messages
-//! under way; `answer` writes actions.
+//! under way; `listeners` are those that can be told to discard; `answer` writes actions.
 //!
 //! Headers are never seen here: loops, header lines of gateways and who is behind one are the milter's. Without a milter
 //! a gateway that is known by its header line cannot be told, and its mail is deferred.
@@ -12,6 +12,7 @@
 mod answer;
 mod connection;
 mod facts;
+mod listeners;
 mod request;
 mod session;
 mod transactions;
@@ -21,6 +22,7 @@ pub use connection::{DECISION_LIMIT, FIRST_LIMIT, IDLE_LIMIT, REQUEST_LIMIT, WRI
 pub use request::{Garbage, MAX_REQUEST, Request, State, first};
 pub use session::Session;
 
+use listeners::Listeners;
 use std::sync::atomic::AtomicBool;
 use transactions::Transactions;
 
@@ -35,6 +37,7 @@ pub struct Manner {
 #[derive(Debug, Default)]
 pub struct Shared {
     transactions: Transactions,
+    listeners: Listeners,
     /// Whether it was said that the MTA tells digests that are of no use.
     told_of_digest: AtomicBool,
 }

@@ -66,6 +66,10 @@ pub struct Request<'a> {
     pub client_name: Option<&'a [u8]>,
     /// The client's port.
     pub client_port: Option<&'a [u8]>,
+    /// The address that the client has connected to.
+    pub server_address: Option<&'a [u8]>,
+    /// The port that the client has connected to.
+    pub server_port: Option<&'a [u8]>,
     /// HELO's argument.
     pub helo_name: Option<&'a [u8]>,
     /// The envelope sender without brackets and quotes; nothing for the null sender.
@@ -137,6 +141,8 @@ impl<'a> Request<'a> {
             b"client_address" => &mut self.client_address,
             b"client_name" => &mut self.client_name,
             b"client_port" => &mut self.client_port,
+            b"server_address" => &mut self.server_address,
+            b"server_port" => &mut self.server_port,
             b"helo_name" => &mut self.helo_name,
             b"sender" => &mut self.sender,
             b"recipient" => &mut self.recipient,
@@ -162,6 +168,8 @@ impl<'a> Request<'a> {
             client_address,
             client_name,
             client_port,
+            server_address,
+            server_port,
             helo_name,
             sender,
             recipient,
@@ -183,6 +191,8 @@ impl<'a> Request<'a> {
             client_address,
             client_name,
             client_port,
+            server_address,
+            server_port,
             helo_name,
             sender,
             recipient,

@@ -60,6 +60,10 @@ impl<J: Judge> Session<J> {
             self.hear(request);
         }
         let state = request.state();
+        match state {
+            State::Data | State::EndOfMessage => self.shared.listeners.note(request),
+            State::Rcpt | State::Other => {}
+        }
         let recipient = match (state, request.recipient) {
             (State::Other, _) => return Action::Dunno,
             (State::Rcpt | State::Data | State::EndOfMessage, Some(address)) => facts::recipient(address),
@@ -68,17 +72,19 @@ impl<J: Judge> Session<J> {
         };
         let name = request.instance.and_then(Name::of);
         let known = name.and_then(|name| self.shared.transactions.known(name, recipient.argument()));
-        let (id, recipients, answer) = match known {
-            Some(Known { id, recipients, answer }) => (id, recipients, answer),
-            None if name.is_some() => (self.judge.session_id(), 0, None),
-            None => (self.id, 0, None),
-        };
+        let known = known.unwrap_or_else(|| {
+            let id = if name.is_some() { self.judge.session_id() } else { self.id };
+            Known { id, recipients: 0, answer: None, discard: None }
+        });
+        let Known { id, recipients, answer, discard } = known;
+        // Of a message that has come this far, whoever is in it was decided about at RCPT.
+        if state != State::Rcpt && recipients > 0 {
+            return discard.map_or(Action::Dunno, |(reason, reference)| Action::Discard(reason, reference));
+        }
         if let Some(answer) = answer {
             return answer;
         }
-        // Of a message that has come this far, whoever is in it was decided about at RCPT.
-        let passed_on = state != State::Rcpt && recipients > 0;
-        if passed_on || (!self.manner.alone && recipient.mailbox().is_none()) {
+        if !self.manner.alone && recipient.mailbox().is_none() {
             return Action::Dunno;
         }
         let asked = Asked { name, id, is_new: recipients == 0 };
@@ -131,24 +137,31 @@ impl<J: Judge> Session<J> {
             return Action::Refuse(reply.clone(), ruling.reference);
         }
         if self.manner.alone {
-            let at_end = request.state() == State::EndOfMessage;
-            return self.carry_out(asked, at_end, recipient, &ruling);
+            return self.carry_out(asked, request, recipient, &ruling);
         }
         self.judge.hand_over(policy, case, recipient, ruling);
         Action::Dunno
     }
 
     /// What is for the whole message is done as far as that hurts no other recipient of it.
-    fn carry_out(&self, asked: Asked<'_>, at_end: bool, recipient: &Recipient, ruling: &Ruling) -> Action {
+    fn carry_out(
+        &self,
+        asked: Asked<'_>,
+        request: &Request<'_>,
+        recipient: &Recipient,
+        ruling: &Ruling,
+    ) -> Action {
         let Asked { name, id, is_new: _ } = asked;
+        let state = request.state();
         let (reason, reference) = (ruling.decision.reason, ruling.reference);
         let applied = ruling.decision.applied;
+        let for_all = matches!(applied, Verdict::Quarantine | Verdict::Discard);
+        let too_early = state == State::Rcpt && !self.shared.listeners.ask_at_data(request);
         let admitted = match name {
-            Some(name) => self.shared.transactions.admit(name, id, applied, reason),
+            _ if applied == Verdict::Discard && too_early => return cannot_discard(ruling),
+            Some(name) => self.shared.transactions.admit(name, id, ruling),
             // Who else is in the message cannot be told.
-            None if matches!(applied, Verdict::Quarantine | Verdict::Discard) => {
-                return cannot_carry_out(ruling);
-            }
+            None if for_all => return cannot_carry_out(ruling),
             None => Admitted::Yes { tagged: false },
         };
         let part = |reply: Reply| {
@@ -164,10 +177,11 @@ impl<J: Judge> Session<J> {
         match applied {
             Verdict::Accept => Action::Dunno,
             // After the content Postfix adds no line any more.
-            Verdict::Tag if at_end => cannot_carry_out(ruling),
+            Verdict::Tag if state == State::EndOfMessage => cannot_carry_out(ruling),
             Verdict::Tag if tagged => Action::Dunno,
             Verdict::Tag => Action::Tag(reason),
             Verdict::Quarantine => Action::Hold(reason, reference),
+            Verdict::Discard if state == State::Rcpt => Action::Dunno,
             Verdict::Discard => Action::Discard(reason, reference),
             // These have a reply and were refused before.
             Verdict::Defer | Verdict::Reject => cannot_carry_out(ruling),
@@ -175,9 +189,23 @@ impl<J: Judge> Session<J> {
     }
 }
 
+/// Told to discard at RCPT, Postfix would lose the mail of all recipients that follow.
+fn cannot_discard(ruling: &Ruling) -> Action {
+    tracing::warn!(
+        r#ref = %ruling.reference,
+        "nothing can be discarded before this listener of Postfix has asked at DATA: name the policy service in \
+         smtpd_data_restrictions, too"
+    );
+    not_ready(ruling)
+}
+
 /// Postfix cannot do what the verdict takes. Passing the message would be wrong and refusing it for good too.
 fn cannot_carry_out(ruling: &Ruling) -> Action {
     tracing::warn!(applied = %ruling.decision.applied, r#ref = %ruling.reference, "the MTA cannot carry out this verdict; deferred");
+    not_ready(ruling)
+}
+
+fn not_ready(ruling: &Ruling) -> Action {
     let standard = Replies::default();
     let replies = ruling.decision.domain.as_ref().map_or(&standard, |domain| &domain.replies);
     let reply = replies.reply(Reason::NotReady, Verdict::Defer);

@@ -9,8 +9,8 @@
 //! forgotten is decided about anew. No lock is held while anything is decided.
 
 use super::answer::Action;
-use crate::gate::SessionId;
-use crate::policy::{Reason, Verdict};
+use crate::gate::{Reference, Ruling, SessionId};
+use crate::policy::{Decision, Reason, Verdict};
 use lru::LruCache;
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -63,6 +63,7 @@ struct Transaction {
     number: Box<[u8]>,
     answers: HashMap<Box<[u8]>, Action>,
     fate: Option<Fate>,
+    discard: Option<(Reason, Reference)>,
     tags: Vec<Reason>,
     asked: Instant,
 }
@@ -108,6 +109,8 @@ pub(super) struct Known {
     pub(super) recipients: usize,
     /// What is answered when the same recipient is asked about again.
     pub(super) answer: Option<Action>,
+    /// That the message is to be discarded, once all of its recipients are known.
+    pub(super) discard: Option<(Reason, Reference)>,
 }
 
 /// Whether a recipient can have what its verdict asks for.
@@ -134,11 +137,13 @@ impl Transactions {
             id: transaction.id,
             recipients: if same { transaction.answers.len() } else { 0 },
             answer: transaction.answers.get(recipient).filter(|_| same).map(Action::again),
+            discard: transaction.discard.filter(|_| same),
         })
     }
 
     /// Takes in that a recipient is to have this done to it, which is for the whole message where it is no plain yes.
-    pub(super) fn admit(&self, name: Name<'_>, id: SessionId, applied: Verdict, reason: Reason) -> Admitted {
+    pub(super) fn admit(&self, name: Name<'_>, id: SessionId, ruling: &Ruling) -> Admitted {
+        let Decision { applied, reason, .. } = ruling.decision;
         let fate = match applied {
             Verdict::Accept | Verdict::Tag => Fate::Passed,
             Verdict::Quarantine => Fate::Held,
@@ -153,6 +158,9 @@ impl Transactions {
         }
         if *transaction.fate.get_or_insert(fate) != fate {
             return Admitted::Parted;
+        }
+        if fate == Fate::Discarded {
+            transaction.discard = Some((reason, ruling.reference));
         }
         let tagged = transaction.tags.contains(&reason);
         if applied == Verdict::Tag && !tagged {
@@ -188,6 +196,7 @@ impl Shard {
             number: name.number.into(),
             answers: HashMap::new(),
             fate: None,
+            discard: None,
             tags: Vec::new(),
             asked: Instant::now(),
         };
@@ -217,7 +226,8 @@ impl Shard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::{Gate, Judge};
+    use crate::gate::{Case, Gate, Judge};
+    use crate::mail::Recipient;
     use crate::policy::Policy;
 
     fn name(instance: &str) -> Name<'_> {
@@ -228,11 +238,20 @@ mod tests {
         Gate::new(Policy::default()).session_id()
     }
 
+    fn ruling(applied: Verdict, reason: Reason) -> Ruling {
+        let gate = Gate::new(Policy::default());
+        let (session, message) = (&<_>::default(), &<_>::default());
+        let case = Case { id: gate.session_id(), session, message, sees_headers: false };
+        let mut ruling = gate.overdue(&gate.policy(), case, &Recipient::unclear(b""));
+        (ruling.decision.applied, ruling.decision.reason) = (applied, reason);
+        ruling
+    }
+
     #[test]
     fn a_message_is_known_until_the_next_of_its_session() {
         let (all, id) = (Transactions::default(), id());
         let (first, second) = (name("359f.6b01d60d.ecd37.0"), name("359f.6b01d60d.ecd37.1"));
-        let known = |recipients, answer| Some(Known { id, recipients, answer });
+        let known = |recipients, answer| Some(Known { id, recipients, answer, discard: None });
         assert_eq!(all.known(first, b"ann"), None);
         all.note(first, id, b"ann", Action::Dunno);
         all.note(first, id, b"ann", Action::Dunno);
@@ -260,7 +279,7 @@ mod tests {
             (&[Reject, Defer, Discard, Accept], &[YES, YES, YES, Admitted::Parted]),
         ] {
             let (all, id) = (Transactions::default(), id());
-            let admit = |&verdict: &Verdict| all.admit(name("a.b.c.0"), id, verdict, Reason::Listed);
+            let admit = |&verdict: &Verdict| all.admit(name("a.b.c.0"), id, &ruling(verdict, Reason::Listed));
             assert_eq!(verdicts.iter().map(admit).collect::<Vec<_>>(), want, "{verdicts:?}");
         }
     }
@@ -273,7 +292,7 @@ mod tests {
             all.note(big, id, n.to_string().as_bytes(), Action::Dunno);
         }
         assert_eq!(all.known(big, b"0").unwrap().recipients, MAX_RECIPIENTS);
-        assert_eq!(all.admit(big, id, Verdict::Accept, Reason::Passed), Admitted::TooMany);
+        assert_eq!(all.admit(big, id, &ruling(Verdict::Accept, Reason::Passed)), Admitted::TooMany);
         for n in 0..20 * MAX_REMEMBERED {
             all.note(name(&format!("{n}.b.c.0")), id, b"ann", Action::Dunno);
         }

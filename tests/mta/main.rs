@@ -22,6 +22,7 @@ mod mta;
 mod outage;
 mod plain;
 mod play;
+mod policyd;
 mod postfix;
 mod reputation;
 mod sendmail;

@@ -16,7 +16,7 @@ async fn each_verdict_has_its_action() {
         (GATEWAY, "ann+x@A.Example", "DUNNO"),
         (STRANGER, "ann@a.example", "550 5.7.1"),
         (STRANGER, "ann@b.example", "HOLD source-not-gateway"),
-        (STRANGER, "ann@d.example", "DISCARD source-not-gateway"),
+        (STRANGER, "ann@d.example", "451 4.7.1"),
         (STRANGER, "ann@t.example", "PREPEND X-Postern-Tag: source-not-gateway"),
         (STRANGER, "ann@m.example", "DUNNO"),
         (STRANGER, "ann@off.example", "DUNNO"),
@@ -97,14 +97,14 @@ async fn the_same_question_is_decided_once() {
         ("ann@t.example", "PREPEND X-Postern-Tag: source-not-gateway"),
         ("bob@t.example", "DUNNO"),
         ("ann@b.example", "452 4.5.3"),
-        ("ann@d.example", "452 4.5.3"),
+        ("ann@d.example", "451 4.7.1"),
     ] {
-        let again = if first.starts_with("452") { first } else { "DUNNO" };
+        let again = if first.starts_with("45") { first } else { "DUNNO" };
         assert_eq!(one.rcpt(STRANGER, "a.b.c.1", recipient).await, first, "{recipient}");
         assert_eq!(one.rcpt(STRANGER, "a.b.c.1", recipient).await, again, "{recipient}");
         assert_eq!(other.rcpt(STRANGER, "a.b.c.1", recipient).await, again, "{recipient}");
     }
-    assert_eq!((door.decisions(), door.count(Event::Parted)), (5, 2));
+    assert_eq!((door.decisions(), door.count(Event::Parted)), (5, 1));
     assert_eq!(
         one.rcpt(STRANGER, "a.b.c.2", "ann@t.example").await,
         "PREPEND X-Postern-Tag: source-not-gateway"
@@ -115,8 +115,9 @@ async fn the_same_question_is_decided_once() {
 async fn recipients_of_other_fates_are_parted() {
     let door = Door::alone(policy());
     let mut smtpd = door.smtpd();
+    smtpd.ask(&request(&[("protocol_state", "DATA")])).await;
     const HOLD: &str = "HOLD source-not-gateway";
-    const DISCARD: &str = "DISCARD source-not-gateway";
+    const DISCARD: &str = "DUNNO";
     const TAG: &str = "PREPEND X-Postern-Tag: source-not-gateway";
     for (number, message) in [
         &[
@@ -147,6 +148,43 @@ async fn recipients_of_other_fates_are_parted() {
             assert_eq!(got, *want, "{number} {recipient}");
         }
     }
+}
+
+/// Told so at RCPT, Postfix would ask about no further recipient.
+#[tokio::test]
+async fn discarding_waits_until_all_recipients_are_known() {
+    let door = Door::alone(policy());
+    let mut smtpd = door.smtpd();
+    assert_eq!(
+        smtpd.rcpt(STRANGER, "a.b.c.0", "ann@d.example").await,
+        "451 4.7.1",
+        "it may never be asked at DATA"
+    );
+    let ask = |state: &str, instance: &str, recipient: &str| {
+        let asked = [("protocol_state", state), ("instance", instance), ("client_address", STRANGER)];
+        request(&[&asked[..], &[("recipient", recipient)]].concat())
+    };
+    assert_eq!(smtpd.ask(&ask("DATA", "x.y.z.0", "")).await, "451 4.7.1");
+    for recipients in [&["ann@d.example"][..], &["ann@d.example", "bob@d.example"]] {
+        let instance = format!("a.b.c.{}", recipients.len());
+        for recipient in recipients {
+            assert_eq!(smtpd.rcpt(STRANGER, &instance, recipient).await, "DUNNO");
+            assert_eq!(smtpd.rcpt(STRANGER, &instance, recipient).await, "DUNNO");
+        }
+        for state in ["DATA", "END-OF-MESSAGE"] {
+            let alone = if recipients.len() == 1 { "ann@d.example" } else { "" };
+            assert_eq!(
+                smtpd.ask(&ask(state, &instance, alone)).await,
+                "DISCARD source-not-gateway",
+                "{state}"
+            );
+        }
+    }
+    assert_eq!(smtpd.rcpt(STRANGER, "a.b.c.9", "ann@m.example").await, "DUNNO");
+    assert_eq!(smtpd.ask(&ask("DATA", "a.b.c.9", "ann@m.example")).await, "DUNNO", "the message after it");
+    // Another listener has not asked at DATA yet.
+    let elsewhere = [("server_port", "587"), ("client_address", STRANGER), ("recipient", "ann@d.example")];
+    assert_eq!(smtpd.ask(&request(&elsewhere)).await, "451 4.7.1");
 }
 
 #[tokio::test]
