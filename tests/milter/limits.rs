@@ -5,8 +5,10 @@
 use crate::support::*;
 use indymilter::MacroStage;
 use indymilter::message::command::Command;
-use postern::gate::{Case, Counters, Event, Gate, Judge, Outcome, Patience, Ruling, SessionId, Table};
-use postern::mail::{Recipient, SpentToken};
+use postern::gate::{
+    Case, Counters, Event, Gate, Judge, Outcome, Patience, Recalled, Ruling, SessionId, Table,
+};
+use postern::mail::{CertificateFingerprints, Recipient, SpentToken};
 use postern::milter::{DECISION_LIMIT, FRAME_LIMIT, IDLE_LIMIT, NEGOTIATION_LIMIT, WRITE_LIMIT};
 use postern::policy::{Decision, Policy, Vouched};
 use std::net::IpAddr;
@@ -158,6 +160,21 @@ impl Judge for Stuck {
     }
     async fn vouched(&self, policy: &Policy, client: IpAddr, patience: Patience) -> Vouched {
         self.gate.vouched(policy, client, patience).await
+    }
+    fn hand_over(&self, policy: &Arc<Policy>, case: Case<'_>, recipient: &Recipient, ruling: Ruling) {
+        self.gate.hand_over(policy, case, recipient, ruling);
+    }
+    fn heard(&self, address: Option<IpAddr>, port: Option<u16>, fingerprints: CertificateFingerprints) {
+        self.gate.heard(address, port, fingerprints);
+    }
+    fn recall(
+        &self,
+        policy: &Arc<Policy>,
+        case: Case<'_>,
+        recipient: &Recipient,
+        since: std::time::Instant,
+    ) -> Recalled {
+        self.gate.recall(policy, case, recipient, since)
     }
     fn count(&self, event: Event) {
         self.gate.count(event);
