@@ -14,6 +14,8 @@ mod limits;
 mod milter_support;
 #[path = "policyd/random.rs"]
 mod random;
+#[path = "common/stuck.rs"]
+mod stuck;
 #[path = "policyd/support.rs"]
 mod support;
 #[path = "policyd/wire.rs"]

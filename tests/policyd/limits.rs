@@ -3,12 +3,10 @@
 //! everything waits for it.
 
 use crate::milter_support::{GATEWAY, policy};
+use crate::stuck::Stuck;
 use crate::support::*;
-use postern::gate::{Case, Event, Gate, Judge, Recalled, Ruling, SessionId};
-use postern::mail::{CertificateFingerprints, Recipient};
-use postern::policy::{Decision, Policy};
+use postern::gate::{Event, Gate};
 use postern::policyd::{DECISION_LIMIT, FIRST_LIMIT, IDLE_LIMIT, Manner, REQUEST_LIMIT, WRITE_LIMIT};
-use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Duration, Instant, timeout};
@@ -64,54 +62,9 @@ async fn a_peer_that_does_not_read() {
     writer.abort();
 }
 
-/// A gate whose decisions never come.
-struct Stuck(Gate);
-
-impl Judge for Stuck {
-    fn policy(&self) -> Arc<Policy> {
-        self.0.policy()
-    }
-    fn session_id(&self) -> SessionId {
-        self.0.session_id()
-    }
-    fn arrived(&self, policy: &Policy, case: Case<'_>) {
-        self.0.arrived(policy, case);
-    }
-    async fn recipient(&self, _: &Policy, _: Case<'_>, _: &Recipient) -> Ruling {
-        std::future::pending().await
-    }
-    async fn headers(&self, _: &Policy, _: Case<'_>, _: &[&Decision]) -> Option<Ruling> {
-        std::future::pending().await
-    }
-    fn overdue(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
-        self.0.overdue(policy, case, recipient)
-    }
-    fn overdue_headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
-        self.0.overdue_headers(policy, case, recipients)
-    }
-    fn hand_over(&self, policy: &Arc<Policy>, case: Case<'_>, recipient: &Recipient, ruling: Ruling) {
-        self.0.hand_over(policy, case, recipient, ruling);
-    }
-    fn heard(&self, address: Option<IpAddr>, port: Option<u16>, fingerprints: CertificateFingerprints) {
-        self.0.heard(address, port, fingerprints);
-    }
-    fn recall(
-        &self,
-        policy: &Arc<Policy>,
-        case: Case<'_>,
-        recipient: &Recipient,
-        since: std::time::Instant,
-    ) -> Recalled {
-        self.0.recall(policy, case, recipient, since)
-    }
-    fn count(&self, event: Event) {
-        self.0.count(event);
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_stuck_decision_is_not_ready_well_before_postfix_gives_up() {
-    let door = Door::of(Arc::new(Stuck(Gate::new(policy()))), Manner { alone: true });
+    let door = Door::of(Arc::new(Stuck { gate: Gate::new(policy()), at_rcpt: true }), Manner { alone: true });
     let mut smtpd = door.smtpd();
     // In the recipient's own mode: monitored mail passes.
     for (rcpt, want) in
@@ -121,12 +74,12 @@ async fn a_stuck_decision_is_not_ready_well_before_postfix_gives_up() {
         assert_eq!(smtpd.rcpt(GATEWAY, "a.b.c.0", rcpt).await, want, "{rcpt}");
         assert!(began.elapsed() >= DECISION_LIMIT && began.elapsed() < Duration::from_secs(10));
     }
-    assert_eq!(door.judge.0.counters().of(Event::Overdue), 3);
+    assert_eq!(door.judge.gate.counters().of(Event::Overdue), 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_idle_connections_and_answers_what_is_asked() {
-    let door = Door::of(Arc::new(Stuck(Gate::new(policy()))), Manner { alone: true });
+    let door = Door::of(Arc::new(Stuck { gate: Gate::new(policy()), at_rcpt: true }), Manner { alone: true });
     let mut asking = door.smtpd();
     let (mut idle, idle_served) = door.connect();
     idle.write_all(rcpt(GATEWAY, "x.y.z.0", "ann@m.example").as_bytes()).await.unwrap();
