@@ -113,8 +113,15 @@ pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> C
     check.own_mx(&server, |domain| listed.covering(domain).is_some());
     let rules = check.rules(&route, &directory, &listed, &mut names);
     check.reach(&rules, &listed);
-    let around =
-        Around { has_milter, loops: &loops, server_tables: &server, servers: &servers, gateways: &gateways };
+    let internal = check.internal(&internal);
+    let around = Around {
+        has_milter,
+        internal: &internal,
+        loops: &loops,
+        server_tables: &server,
+        servers: &servers,
+        gateways: &gateways,
+    };
     check.scans(&listed, &rules, &around);
     check.unused(&names);
     let routes = check.settled_routes(&rules);
@@ -128,7 +135,7 @@ pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> C
         drain_timeout: drain_timeout.unwrap_or(doors::DRAIN),
         dns: check.dns(&dns),
         reputation,
-        internal: check.internal(&internal),
+        internal,
         unlisted,
         providers,
         gateways,
