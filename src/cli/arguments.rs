@@ -67,6 +67,12 @@ pub enum Command {
     /// force in a running service within seconds.
     #[command(after_long_help = manual::DIRECTORIES.help())]
     Directories(DirectoriesOptions),
+    /// Say which server the mail of a recipient goes to, and by which rule
+    ///
+    /// Reads the configuration and what is kept of directories in state_dir, so it works beside a running service and without
+    /// one.
+    #[command(after_long_help = manual::ROUTE.help())]
+    Route(RouteOptions),
     /// Write man pages, shell completions or the configuration's schema
     #[command(after_long_help = manual::GENERATE.help())]
     Generate(GenerateOptions),
@@ -387,6 +393,18 @@ pub enum Directories {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Options of `route`.
+#[derive(Args, Debug)]
+pub struct RouteOptions {
+    /// Addresses, such as ann+news@example.com
+    #[arg(required = true, value_name = "ADDRESS", value_parser = Address::recipient)]
+    pub addresses: Vec<Address>,
+
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `generate`.

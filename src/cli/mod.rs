@@ -31,6 +31,8 @@ mod progress;
 mod question;
 mod reload;
 mod roof;
+mod route;
+mod route_groups;
 mod routing;
 mod run;
 mod span;
@@ -57,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Test(options) => test::test(&config, &options.files, options.json),
         Command::Gateways(options) => gateways::gateways(&config, options),
         Command::Directories(options) => directories::directories(&config, options),
+        Command::Route(options) => route::route(&config, &options),
         Command::Generate(options) => generate::generate(&options.what).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

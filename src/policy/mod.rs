@@ -29,7 +29,7 @@ mod source;
 mod spelling;
 mod verdict;
 
-pub use decide::{behind, headers, overdue, questions, recipient};
+pub use decide::{behind, destination, headers, overdue, questions, recipient};
 pub use decision::Decision;
 pub use directory::{Directories, Directory, DirectoryId, Recipients, Unready};
 pub use existence::existence;
