@@ -383,6 +383,7 @@ pub(super) const ROUTE: Manual = Manual(&[
                 ("hosts", "its hosts in the order in which they are tried"),
                 ("postfix", "the same as Postfix gets it from socketmap:...:transport"),
                 ("tls", "what a connection to it must be"),
+                ("scanned", "the server that it is sent to before, where the domain's mail is scanned"),
                 ("decision", "what becomes of such a recipient whom a gateway of its domain brings"),
             ]),
             Prose(

@@ -34,6 +34,8 @@ struct RouteJson<'a> {
     /// The rule that decides, if one does.
     route: Option<String>,
     server: Option<ServerJson>,
+    /// The server that its mail is scanned by before, if it is.
+    scanner: Option<String>,
     /// What becomes of it, before the domain's mode and after, and why.
     verdict: Option<&'static str>,
     applied: Option<&'static str>,
@@ -149,6 +151,7 @@ impl<'a> Found<'a> {
                 outcome: None,
                 route: None,
                 server: None,
+                scanner: None,
                 verdict: None,
                 applied: None,
                 reason: None,
@@ -157,6 +160,7 @@ impl<'a> Found<'a> {
         };
         let exists = decision.findings.iter().find(|finding| finding.check == Check::Recipient);
         let name = |id| policy.servers().find(id).map(|server| server.name.to_string());
+        let scan = decision.domain.as_ref().and_then(|domain| domain.scan.as_ref());
         let (outcome, route, server) = match routed {
             Routed::To { server, route } => ("server", route.as_ref(), policy.servers().find(*server)),
             Routed::Pass => ("pass", None, None),
@@ -181,6 +185,7 @@ impl<'a> Found<'a> {
             outcome: Some(outcome),
             route: route.map(ToString::to_string),
             server: server.map(|server| ServerJson::of(server)),
+            scanner: scan.and_then(|scan| name(scan.via)),
             verdict: Some(decision.verdict.as_str()),
             applied: Some(decision.applied.as_str()),
             reason: Some(decision.reason.as_str()),
@@ -231,6 +236,11 @@ impl Listed<'_> {
                 let text = format!("nobody can tell, as long as rule {} has no answer", shown(route));
                 page.entry_in(Mood::Doubtful, 2, "goes to", COLUMN, &text);
             }
+        }
+        let scan = decision.domain.as_ref().and_then(|domain| domain.scan.as_ref());
+        if let Some(scanner) = scan.and_then(|scan| policy.servers().find(scan.via)) {
+            let text = format!("by server {} before, unless it comes back from there", shown(&scanner.name));
+            page.entry(2, "scanned", COLUMN, &text);
         }
         let Decision { verdict, applied, mode, reason, .. } = decision;
         let mut text = format!("{verdict}, {reason}");

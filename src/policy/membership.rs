@@ -90,7 +90,7 @@ impl<'a> Asked<'a> {
         if !route.is_for(&self.own.pattern, self.own.recipients.alias_of.as_ref()) {
             return Found::OtherDomain;
         }
-        if groups.is_empty() && recipients.is_empty() {
+        if route.is_for_everyone() {
             return Found::Member(By::Everyone);
         }
         if let Some(under) = self.under(recipients) {

@@ -28,6 +28,7 @@ mod server;
 mod source;
 mod spelling;
 mod verdict;
+mod vouched;
 
 pub use decide::{behind, destination, headers, overdue, questions, recipient};
 pub use decision::Decision;
@@ -37,18 +38,19 @@ pub use factor::{ByAddress, ByCertificate, ByHeader, Shown};
 pub use finding::{Answer, Check, Finding};
 pub use gateway::{Addresses, Gateway, GatewayId, Gateways, HeaderFactor, LiveName, Require};
 pub use learned::{Learned, learned};
-pub use message::{Ending, Marks, Sharing, ending, parted, too_many};
+pub use message::{Ending, Marks, Sharing, Steering, ending, parted, too_many};
 pub use outside::{Answers, Listing, Listings, Questions, ReverseName};
 pub use reason::Reason;
 pub use recipients::{RecipientMode, RecipientRules, Strip};
 pub use replies::Replies;
 pub use reputation::{Reputation, ReverseRule, Weighed};
-pub use routing::{Explained, GroupName, Route, Routed, Unrouted, explain_route, route};
+pub use routing::{Explained, GroupName, Route, Routed, Unrouted, explain_route, route, route_of_all};
 pub use rule::{Entry, Rule, Spelling};
 pub use rules::{DomainPolicy, Internal, LoopRule, Policy, Source, Unlisted, Verdicts};
-pub use scan::{OnReturn, OnScannerDown, ScanRule};
+pub use scan::{OnReturn, OnScannerDown, ScanRule, Sign, Tokens, to_sign};
 pub use server::{Server, ServerId, Servers, TlsWish};
 pub use verdict::{Mode, Verdict};
+pub use vouched::{Vouched, unvouched, vouched};
 
 #[cfg(test)]
 mod tests;

@@ -99,6 +99,23 @@ pub fn route(policy: &Policy, recipient: &Recipient) -> Option<Routed> {
     }
 }
 
+/// The server that all mail of a domain goes to, and the rule that says so where one does; nothing where it depends on
+/// the recipient.
+pub fn route_of_all(policy: &Policy, own: &DomainPolicy) -> Option<(ServerId, Option<Arc<str>>)> {
+    let mut servers = Vec::new();
+    for route in policy.routes().iter().filter(|route| route.is_for_domain(own)) {
+        servers.push(route.to);
+        if route.is_for_everyone() {
+            let alone = servers.iter().all(|server| *server == route.to);
+            return alone.then(|| (route.to, Some(Arc::clone(&route.name))));
+        }
+    }
+    match own.unrouted {
+        Unrouted::Server(server) => servers.iter().all(|other| *other == server).then_some((server, None)),
+        Unrouted::Reject | Unrouted::Pass => None,
+    }
+}
+
 /// How each rule answers for a recipient, in order; those behind the one that decides, too. Nothing where [`route`] says
 /// nothing.
 pub fn explain_route(policy: &Policy, recipient: &Recipient) -> Option<Vec<Explained>> {
@@ -167,6 +184,11 @@ fn routed(policy: &Policy, own: &DomainPolicy, mailbox: &Mailbox, domain: &Domai
 }
 
 impl Route {
+    /// Whether it is for all recipients of its domains.
+    pub(super) fn is_for_everyone(&self) -> bool {
+        self.groups.is_empty() && self.recipients.is_empty()
+    }
+
     /// Whether it is for some recipients of a listed domain; what is said of one, is said of its aliases.
     pub fn is_for(&self, pattern: &DomainPattern, alias_of: Option<&Domain>) -> bool {
         let covers = |written: &DomainPattern| match written {

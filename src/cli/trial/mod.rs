@@ -10,10 +10,11 @@ pub(super) use json::FindingJson;
 pub(super) use report::show_findings;
 
 use super::question::{Address, Question};
-use crate::gate::{Outside, ask_about, ask_behind};
+use crate::gate::{Outside, ask_about, ask_apart};
 use crate::mail::{HeaderFacts, HeaderToRemove, LOOP_HEADER, Reply, TAG_HEADER};
 use crate::policy::{
-    self, Answers, Decision, Ending, Finding, LoopRule, Marks, Mode, Policy, Reason, Sharing, Verdict,
+    self, Answers, Decision, Ending, Finding, LoopRule, Marks, Mode, Policy, Reason, Sharing, Steering,
+    Verdict,
 };
 
 /// A message, decided.
@@ -102,7 +103,7 @@ impl<'a> Trial<'a> {
             }
             let decision = policy::recipient(policy, &session, &recipient, &answers);
             let refused = decision.applied.refuses();
-            let parted = (!refused && !sharing.admits(decision.applied)).then(policy::parted);
+            let parted = (!refused && !sharing.takes(&decision, Steering::Message)).then(policy::parted);
             recipients.push(Tried { address: address.clone(), decision, parted });
         }
         let accepted: Vec<&Decision> =
@@ -180,7 +181,7 @@ impl Message {
             }
         }
         let answers = match policy::behind(policy, accepted, &headers) {
-            Some(questions) => ask_behind(outside, &questions).await,
+            Some(questions) => ask_apart(outside, &questions).await,
             None => Answers::default(),
         };
         let decision = policy::headers(policy, accepted, &headers, &answers);
