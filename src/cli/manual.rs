@@ -39,6 +39,7 @@ impl Manual {
             "postern-gateways" => Some(&GATEWAYS),
             "postern-directories" => Some(&DIRECTORIES),
             "postern-mta" => Some(&MTA),
+            "postern-route" => Some(&ROUTE),
             "postern-servers" => Some(&SERVERS),
             "postern-generate" => Some(&GENERATE),
             _ => None,
@@ -362,6 +363,51 @@ pub(super) const DIRECTORIES: Manual = Manual(&[
                  nobody can tell",
             ),
             ("2", "no answer: bad arguments, a bad configuration, no directory of that name"),
+        ])],
+    },
+]);
+
+pub(super) const ROUTE: Manual = Manual(&[
+    Section {
+        heading: "Examples",
+        parts: &[
+            Prose("Where does this mail go, and why?"),
+            Verbatim("postern route ann@example.com bob+news@example.com"),
+        ],
+    },
+    Section {
+        heading: "What is shown",
+        parts: &[
+            List(&[
+                ("exists", "whether the recipient exists, and by which directory"),
+                (
+                    "rule",
+                    "each [[route]] in the order of the file, and whether it is for the recipient; the first that is \
+                     not \"no\" decides",
+                ),
+                ("goes to", "the server, and whether a rule or unrouted says so"),
+                ("hosts", "its hosts in the order in which they are tried"),
+                ("postfix", "the same as Postfix gets it from socketmap:...:transport"),
+                ("tls", "what a connection to it must be"),
+                ("scanned", "the server that it is sent to before, where the domain's mail is scanned"),
+                ("decision", "what becomes of such a recipient whom a gateway of its domain brings"),
+            ]),
+            Prose(
+                "unknown is an answer, too: the directory of a group was never loaded. Mail is deferred then. Groups of a \
+                 directory that is older than its max_age count as they were last known.",
+            ),
+        ],
+    },
+    Section {
+        heading: "Files",
+        parts: &[List(&[CONFIGURATION, ("STATE_DIR/directories/", "who is in which group")])],
+    },
+    Section {
+        heading: "Exit status",
+        parts: &[List(&[
+            ("0", "all of them are taken, and go to a server or wherever the MTA's own routes lead"),
+            ("1", "at least one is refused or goes nowhere, nobody can tell, or its domain is not listed"),
+            ("2", "no answer: bad arguments, a bad configuration"),
         ])],
     },
 ]);
