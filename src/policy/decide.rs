@@ -6,6 +6,7 @@
 //! `defer`, never for a rejection, and never passes as a yes.
 
 use super::rules::Standing;
+use super::scan::{Scanning, Scans};
 use super::source::Checked;
 use super::{
     Answer, Answers, Check, Decision, DomainPolicy, Finding, Mode, Policy, Questions, Reason, Rule, Verdict,
@@ -18,6 +19,7 @@ use std::sync::Arc;
 pub fn recipient(policy: &Policy, session: &Session, recipient: &Recipient, answers: &Answers) -> Decision {
     let standing = policy.standing(recipient);
     let mut candidates = Vec::new();
+    let mut scanning = None;
     if let Some(rule) = policy.internal().find(&session.client) {
         return conclude(policy, &standing, vec![accepting(Check::Internal, rule, Reason::Internal)]);
     }
@@ -33,6 +35,7 @@ pub fn recipient(policy: &Policy, session: &Session, recipient: &Recipient, answ
             candidates = left;
             // A stranger gets the same answer for every recipient, so that nobody can ask who exists.
             let goes_on = finding.verdict <= Verdict::Tag;
+            scanning = Scanning::begin(policy, own, (mailbox, domain), &session.client, answers);
             let mut findings = Vec::with_capacity(2);
             findings.push(finding);
             if goes_on {
@@ -49,7 +52,7 @@ pub fn recipient(policy: &Policy, session: &Session, recipient: &Recipient, answ
             findings
         }
     };
-    Decision { candidates, ..conclude(policy, &standing, findings) }
+    Decision { candidates, scanning, ..conclude(policy, &standing, findings) }
 }
 
 /// What the network has to be asked before [`recipient`] can decide, beside what it has been; nothing for nearly every
@@ -102,11 +105,13 @@ pub fn headers(
 ) -> Option<Decision> {
     // Gateways of different domains may have different clients in front; only the first of them was asked about.
     let asked = behind(policy, recipients, headers).map(|questions| questions.client);
+    let scans = Scans::of(policy, recipients, headers, &answers.tokens);
     let decisions = looked_at(recipients).filter_map(|(decision, domain)| {
         let mut findings = Vec::with_capacity(3);
         let (gateway, finding) = source::settle(domain, &decision.candidates, headers);
         findings.extend(finding);
-        check_loops(policy, domain, headers, &mut findings);
+        findings.extend(scans.findings(domain));
+        check_loops(policy, domain, headers, scans.came_back(domain), &mut findings);
         let listings = answers.listings.as_ref();
         findings.extend(gateway.and_then(|gateway| {
             let listings_of = |address| listings.filter(|_| asked == Some(address));
@@ -117,12 +122,13 @@ pub fn headers(
         }
         Some(Decision::weigh(findings, Some(Arc::clone(domain)), domain.mode, &domain.replies))
     });
-    decisions.fold(None, |strongest: Option<Decision>, decision| match strongest {
+    let strongest = decisions.fold(None, |strongest: Option<Decision>, decision| match strongest {
         Some(strongest) if (strongest.applied, strongest.verdict) >= (decision.applied, decision.verdict) => {
             Some(strongest)
         }
         _ => Some(decision),
-    })
+    });
+    strongest.map(|decision| Decision { passage: scans.passage, ..decision })
 }
 
 /// Decisions about recipients whom the message will be delivered to or held for, and whose domains look at headers;
@@ -165,7 +171,13 @@ fn conclude(policy: &Policy, standing: &Standing<'_>, findings: Vec<Finding>) ->
     }
 }
 
-fn check_loops(policy: &Policy, domain: &DomainPolicy, headers: &HeaderFacts, findings: &mut Vec<Finding>) {
+fn check_loops(
+    policy: &Policy,
+    domain: &DomainPolicy,
+    headers: &HeaderFacts,
+    came_back: bool,
+    findings: &mut Vec<Finding>,
+) {
     let rule = policy.loops();
     let mut judge = |check, is_loop: bool, rule: Rule, reason| {
         findings.push(if is_loop {
@@ -175,7 +187,9 @@ fn check_loops(policy: &Policy, domain: &DomainPolicy, headers: &HeaderFacts, fi
         });
     };
     if rule.max_passes > 0 {
-        let seen = headers.passes();
+        // The way to the scanner and back is one pass, and the one under way.
+        let under_way = u32::from(came_back && headers.unanswered_scans() > 0);
+        let seen = headers.passes().saturating_sub(under_way);
         let passes = Rule::Passes { seen, limit: rule.max_passes };
         judge(Check::Loop, seen >= rule.max_passes, passes, Reason::LoopDetected);
     }
