@@ -12,7 +12,8 @@
 //! - [`gate`]: holds the policy now in force, decides, records, counts;
 //! - [`dns`], [`https`], [`store`]: names and servers that are asked, files that are kept; [`listen`]: the sockets that doors
 //!   stand on;
-//! - [`gateways`], [`directories`], [`reputation`]: what is known from outside about gateways, recipients and other clients;
+//! - [`gateways`], [`directories`], [`reputation`], [`servers`]: what is known from outside about gateways, recipients, other
+//!   clients and next hops;
 //! - [`tokens`]: what mail is signed with that goes through a scanning gateway;
 //! - [`milter`], [`policyd`], [`socketmap`]: the doors, one for each protocol in which MTAs ask;
 //! - [`cli`]: the commands, and the service that wires the rooms together.
@@ -30,6 +31,7 @@ pub mod milter;
 pub mod policy;
 pub mod policyd;
 pub mod reputation;
+pub mod servers;
 pub mod socketmap;
 pub mod store;
 pub mod tokens;

@@ -8,7 +8,7 @@ use super::outside::Watch;
 use super::roof::Roof;
 use super::run::{Service, is_urgent, make_room};
 use crate::config::Config;
-use crate::directories::Known;
+use crate::directories::{Known, LoadedSnapshot};
 use crate::gate::Judge as _;
 use crate::gateways::{Plan, Snapshots};
 use crate::policy::Policy;
@@ -74,7 +74,9 @@ pub(super) async fn change(
         .map_or_else(|_| Default::default(), |(asked, (loaded, learning))| (asked, (loaded, Some(learning))));
     // A sync may have ended since the configuration was read.
     for (name, loaded) in loaded {
-        if known.get(&name).is_some_and(|known| known.serial < loaded.serial) {
+        // With other groups it is loaded again by the next keeper, and until then what was read is good enough.
+        let is_newer = |known: &LoadedSnapshot| known.serial < loaded.serial && known.groups == loaded.groups;
+        if known.get(&name).is_some_and(is_newer) {
             known.insert(name, loaded);
         }
     }

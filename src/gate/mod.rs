@@ -11,15 +11,17 @@ mod outside;
 mod record;
 mod reference;
 mod scan;
+mod table;
 
 pub use counters::{Counters, Event};
 pub use hidden::Hidden;
 pub use learned::{Learned, Noted};
-pub use outside::{Asked, Nobody, Outside, ask_about, ask_behind};
+pub use outside::{Asked, Nobody, Outside, ask_about, ask_apart};
 pub use reference::{Reference, SessionId};
+pub use table::{Outcome, Table};
 
 use crate::mail::{Message, Recipient, ScanKeys, Session, SpentToken};
-use crate::policy::{self, Answers, Decision, Policy, Verdict};
+use crate::policy::{self, Answers, Decision, Policy, Verdict, Vouched};
 use arc_swap::ArcSwap;
 use learned::Learner;
 use reference::References;
@@ -96,8 +98,29 @@ pub trait Judge: Send + Sync + 'static {
     /// because one of them was used since it was looked at.
     fn spend(&self, tokens: &[SpentToken]) -> bool;
 
+    /// Who a client with this address is, whatever its mail is for. `Patience::Waits` may wait for answers from outside, for
+    /// seconds.
+    fn vouched(
+        &self,
+        policy: &Policy,
+        client: IpAddr,
+        patience: Patience,
+    ) -> impl Future<Output = Vouched> + Send;
+
     /// Counts something that happened.
     fn count(&self, event: Event);
+
+    /// Counts a look-up in a table, and gives how many of these came to the same before.
+    fn looked_up(&self, table: Table, outcome: Outcome) -> u64;
+}
+
+/// Whether whoever asks can wait.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Patience {
+    /// For answers from the network.
+    Waits,
+    /// For nothing.
+    None,
 }
 
 /// The gate.
@@ -178,8 +201,8 @@ impl Gate {
     }
 
     /// What the gate itself knows of a client, before anyone is asked.
-    fn known(&self, case: Case<'_>) -> Answers {
-        let hidden = case.session.client.address.is_some_and(|address| self.hidden.hides(address));
+    fn known(&self, client: Option<IpAddr>) -> Answers {
+        let hidden = client.is_some_and(|address| self.hidden.hides(address));
         Answers { hidden, ..Answers::default() }
     }
 
@@ -229,7 +252,7 @@ impl Judge for Gate {
     }
 
     async fn recipient(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
-        let mut answers = self.known(case);
+        let mut answers = self.known(case.session.client.address);
         // Nearly every message asks nothing, and then nothing is loaded or waited for.
         if let Some(questions) = policy::questions(policy, case.session, recipient, &answers) {
             let outside = self.outside.load_full();
@@ -245,7 +268,7 @@ impl Judge for Gate {
 
     async fn headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
         let answers = match policy::behind(policy, recipients, &case.message.headers) {
-            Some(questions) => ask_behind(&**self.outside.load_full(), &questions).await,
+            Some(questions) => ask_apart(&**self.outside.load_full(), &questions).await,
             None => Answers::default(),
         };
         self.rule_headers(policy, case, recipients, answers)
@@ -270,8 +293,24 @@ impl Judge for Gate {
         self.scan.spend(tokens)
     }
 
+    async fn vouched(&self, policy: &Policy, client: IpAddr, patience: Patience) -> Vouched {
+        let mut answers = self.known(Some(client));
+        let questions = match patience {
+            Patience::Waits => policy::unvouched(policy, client, &answers),
+            Patience::None => None,
+        };
+        if let Some(questions) = questions {
+            answers.live = ask_apart(&**self.outside.load_full(), &questions).await.live;
+        }
+        policy::vouched(policy, client, &answers)
+    }
+
     fn count(&self, event: Event) {
         self.counters.count(event);
+    }
+
+    fn looked_up(&self, table: Table, outcome: Outcome) -> u64 {
+        self.counters.looked_up(table, outcome)
     }
 }
 

@@ -90,8 +90,8 @@ pub struct Recipients {
     pub patterns: HashMap<Domain, LocalPatterns>,
     /// Those of the addresses that take mail from internal clients alone.
     pub internal_only: MailboxSet,
-    /// Members of the groups that rules name, by the group's name in lower case, nested ones resolved. A group that is not
-    /// here is not in the data.
+    /// Members of the groups that rules name, by the group's name or key in lower case, nested ones resolved. One that the
+    /// data do not have is empty; one that is not here was not looked for.
     pub groups: HashMap<Arc<str>, MailboxSet>,
     /// The listed domains that the data were filtered by when they were read: of any other, nothing is known. Nothing
     /// where they were not filtered.

@@ -194,6 +194,11 @@ impl Shown {
         self.header == Some(ByHeader::Awaited)
     }
 
+    /// What its address comes to, where that is looked at.
+    pub(super) fn address_answer(&self) -> Option<Answer> {
+        self.address.as_ref().map(ByAddress::answer)
+    }
+
     /// Whether a live name has not been answered that the address depends on.
     pub(super) fn waits_for_name(&self) -> bool {
         matches!(self.address, Some(ByAddress::Unanswered(_)))

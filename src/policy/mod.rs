@@ -13,6 +13,7 @@ mod factor;
 mod finding;
 mod gateway;
 mod learned;
+mod membership;
 mod message;
 mod outside;
 mod reason;
@@ -27,6 +28,7 @@ mod server;
 mod source;
 mod spelling;
 mod verdict;
+mod vouched;
 
 pub use decide::{behind, headers, overdue, questions, recipient};
 pub use decision::Decision;
@@ -42,12 +44,13 @@ pub use reason::Reason;
 pub use recipients::{RecipientMode, RecipientRules, Strip};
 pub use replies::Replies;
 pub use reputation::{Reputation, ReverseRule, Weighed};
-pub use routing::{Explained, GroupName, Route, Routed, Unrouted, explain_route, route};
+pub use routing::{Explained, GroupName, Route, Routed, Unrouted, explain_route, route, route_of_all};
 pub use rule::{Entry, Rule, Spelling};
 pub use rules::{DomainPolicy, Internal, LoopRule, Policy, Source, Unlisted, Verdicts};
 pub use scan::{OnReturn, OnScannerDown, ScanRule, Sign, Tokens, to_sign};
 pub use server::{Server, ServerId, Servers, TlsWish};
 pub use verdict::{Mode, Verdict};
+pub use vouched::{Vouched, unvouched, vouched};
 
 #[cfg(test)]
 mod tests;

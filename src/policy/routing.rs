@@ -9,14 +9,12 @@
 //! What exists by the form of its address alone (postmaster and abuse, bounces to a forwarder of ours or to list software)
 //! is refused by no rule, and nobody is where the domain learns: it goes where `unrouted` says, else where the MTA thinks.
 
+use super::membership::{Asked, Found};
 use super::rules::Standing;
-use super::spelling::{Meaning, meanings};
 use super::{
-    Answer, Check, Directory, DomainPolicy, Entry, Finding, Policy, Reason, RecipientMode, Rule, ServerId,
-    Unready, decide,
+    Answer, Check, DomainPolicy, Finding, Policy, Reason, RecipientMode, Rule, ServerId, Unready, decide,
 };
-use crate::mail::{self, Domain, DomainPattern, Escaped, Mailbox, MailboxSet, Recipient};
-use std::fmt;
+use crate::mail::{Domain, DomainPattern, Mailbox, MailboxSet, Recipient};
 use std::sync::Arc;
 
 /// A rule: for whom, and where to.
@@ -101,6 +99,23 @@ pub fn route(policy: &Policy, recipient: &Recipient) -> Option<Routed> {
     }
 }
 
+/// The server that all mail of a domain goes to, and the rule that says so where one does; nothing where it depends on
+/// the recipient.
+pub fn route_of_all(policy: &Policy, own: &DomainPolicy) -> Option<(ServerId, Option<Arc<str>>)> {
+    let mut servers = Vec::new();
+    for route in policy.routes().iter().filter(|route| route.is_for_domain(own)) {
+        servers.push(route.to);
+        if route.is_for_everyone() {
+            let alone = servers.iter().all(|server| *server == route.to);
+            return alone.then(|| (route.to, Some(Arc::clone(&route.name))));
+        }
+    }
+    match own.unrouted {
+        Unrouted::Server(server) => servers.iter().all(|other| *other == server).then_some((server, None)),
+        Unrouted::Reject | Unrouted::Pass => None,
+    }
+}
+
 /// How each rule answers for a recipient, in order; those behind the one that decides, too. Nothing where [`route`] says
 /// nothing.
 pub fn explain_route(policy: &Policy, recipient: &Recipient) -> Option<Vec<Explained>> {
@@ -169,207 +184,21 @@ fn routed(policy: &Policy, own: &DomainPolicy, mailbox: &Mailbox, domain: &Domai
 }
 
 impl Route {
-    /// Whether it is for some recipients of a domain; what is said of one, is said of its aliases.
-    pub(super) fn is_for_domain(&self, own: &DomainPolicy) -> bool {
-        let is_alias_of = |pattern: &DomainPattern| match pattern {
-            DomainPattern::Exact(domain) => own.recipients.alias_of.as_ref() == Some(domain),
-            DomainPattern::Below(_) => false,
+    /// Whether it is for all recipients of its domains.
+    pub(super) fn is_for_everyone(&self) -> bool {
+        self.groups.is_empty() && self.recipients.is_empty()
+    }
+
+    /// Whether it is for some recipients of a listed domain; what is said of one, is said of its aliases.
+    pub fn is_for(&self, pattern: &DomainPattern, alias_of: Option<&Domain>) -> bool {
+        let covers = |written: &DomainPattern| match written {
+            DomainPattern::Exact(domain) => written == pattern || alias_of == Some(domain),
+            DomainPattern::Below(_) => written == pattern,
         };
-        let covers = |pattern: &DomainPattern| *pattern == own.pattern || is_alias_of(pattern);
         self.domains.as_ref().is_none_or(|domains| domains.iter().any(covers))
     }
-}
 
-/// A recipient for whom rules are asked.
-struct Asked<'a> {
-    policy: &'a Policy,
-    own: &'a DomainPolicy,
-    domain: &'a Domain,
-    /// The local parts of the one who is meant, and what was taken off.
-    locals: [Option<(&'a str, Entry)>; 3],
-    /// The name under which the domain is listed that this one is an alias of.
-    target: Option<DomainPattern>,
-    /// Whether the address exists by its form alone.
-    is_nobody: bool,
-}
-
-/// What a rule answers.
-enum Found<'a> {
-    /// It is for the recipient.
-    Member(By<'a>),
-    /// It is for other domains.
-    OtherDomain,
-    /// It is not for the recipient.
-    Nobody {
-        /// A directory that says so, and is overdue.
-        overdue: Option<&'a Arc<str>>,
-    },
-    /// This directory cannot say whether the recipient is in the group.
-    Unknown { group: &'a GroupName, directory: Arc<str>, why: Unready },
-}
-
-/// By what a rule is for a recipient.
-enum By<'a> {
-    Everyone,
-    Recipient(Under<'a>),
-    Group { group: &'a GroupName, directory: &'a Arc<str>, under: Under<'a> },
-}
-
-/// The address under which somebody is known.
-#[derive(Clone, Copy)]
-struct Under<'a> {
-    local: &'a str,
-    domain: &'a Domain,
-    /// Whether that is the address as it is.
-    exactly: bool,
-}
-
-impl<'a> Asked<'a> {
-    fn new(policy: &'a Policy, own: &'a DomainPolicy, local: Option<&'a str>, domain: &'a Domain) -> Self {
-        let target = own.recipients.alias_of.clone().map(DomainPattern::Exact);
-        let mut asked = Self { policy, own, domain, locals: [const { None }; 3], target, is_nobody: false };
-        let mut free = asked.locals.iter_mut();
-        for meaning in local.into_iter().flat_map(|local| meanings(own, local, true)) {
-            match meaning {
-                Meaning::Role => asked.is_nobody = true,
-                Meaning::Mailbox { local, entry, batv: _ } => {
-                    if let Some(free) = free.next() {
-                        *free = Some((local, entry));
-                    }
-                    // Whoever is known by an address of his own is no other.
-                    let mut names = own.names(domain);
-                    if names.any(|(domain, _)| knows(policy, own, local, domain)) {
-                        break;
-                    }
-                }
-                Meaning::Sender(_) | Meaning::OwnBounce(_) => {
-                    asked.is_nobody = true;
-                    break;
-                }
-                Meaning::Any(_) => break,
-            }
-        }
-        asked
-    }
-
-    fn ask(&self, route: &'a Route) -> Found<'a> {
-        let Route { name: _, groups, recipients, domains: _, to: _ } = route;
-        if !route.is_for_domain(self.own) {
-            return Found::OtherDomain;
-        }
-        if groups.is_empty() && recipients.is_empty() {
-            return Found::Member(By::Everyone);
-        }
-        if let Some(under) = self.under(recipients) {
-            return Found::Member(By::Recipient(under));
-        }
-        let mut found = Found::Nobody { overdue: None };
-        for group in groups {
-            match self.group(group) {
-                Found::Nobody { overdue: None } => {}
-                Found::Member(by) => return Found::Member(by),
-                other => {
-                    if !matches!(found, Found::Unknown { .. }) {
-                        found = other;
-                    }
-                }
-            }
-        }
-        found
-    }
-
-    /// Whether the recipient is in a group of any directory that it may be of.
-    fn group(&self, group: &'a GroupName) -> Found<'a> {
-        let mut found = Found::Nobody { overdue: None };
-        let mut defined = false;
-        let is_its =
-            |directory: &&Arc<Directory>| group.directory.as_ref().is_none_or(|of| *of == directory.name);
-        for directory in self.policy.directories().iter().filter(is_its) {
-            defined = true;
-            let unknown = |why| Found::Unknown { group, directory: Arc::clone(&directory.name), why };
-            let other = match directory.recipients.as_deref() {
-                None => unknown(Unready::NotLoaded),
-                Some(recipients) => {
-                    let members = recipients.groups.get(&*group.name);
-                    if let Some(under) = members.and_then(|members| self.under(members)) {
-                        return Found::Member(By::Group { group, directory: &directory.name, under });
-                    }
-                    if !recipients.serves([&self.own.pattern].into_iter().chain(&self.target)) {
-                        unknown(Unready::NotServed)
-                    } else if directory.overdue {
-                        Found::Nobody { overdue: Some(&directory.name) }
-                    } else {
-                        continue;
-                    }
-                }
-            };
-            if !matches!(found, Found::Unknown { .. }) {
-                found = other;
-            }
-        }
-        match &group.directory {
-            // Nobody takes a directory away; if somebody did, nothing would be known of its groups.
-            Some(directory) if !defined => {
-                Found::Unknown { group, directory: Arc::clone(directory), why: Unready::NotLoaded }
-            }
-            _ => found,
-        }
-    }
-
-    /// The first address of the recipient that is in a set.
-    fn under(&self, set: &MailboxSet) -> Option<Under<'a>> {
-        self.locals.iter().flatten().find_map(|(local, entry)| {
-            let (domain, is_alias) =
-                self.own.names(self.domain).find(|(domain, _)| set.contains(local, domain))?;
-            let first = self.locals.first().and_then(Option::as_ref);
-            let exactly =
-                !is_alias && *entry == Entry::Exact && first.is_some_and(|(first, _)| first == local);
-            Some(Under { local, domain, exactly })
-        })
-    }
-}
-
-/// Whether any directory of the domain has this mailbox itself.
-fn knows(policy: &Policy, own: &DomainPolicy, local: &str, domain: &Domain) -> bool {
-    policy.known_directories(own).any(|(_, known)| known.mailboxes.contains(local, domain))
-}
-
-impl Found<'_> {
-    fn answer(&self) -> Answer {
-        match self {
-            Self::Member(_) => Answer::Yes,
-            Self::OtherDomain | Self::Nobody { .. } => Answer::No,
-            Self::Unknown { .. } => Answer::Unknown,
-        }
-    }
-}
-
-impl fmt::Display for Found<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Member(By::Everyone) => f.write_str("for everyone"),
-            Self::Member(By::Recipient(under)) => write!(f, "among its recipients{under}"),
-            Self::Member(By::Group { group, directory, under }) => {
-                write!(f, "in group {} of directory {directory}{under}", Escaped(group.name.as_bytes()))
-            }
-            Self::OtherDomain => f.write_str("for other domains"),
-            Self::Nobody { overdue: None } => f.write_str("no member"),
-            Self::Nobody { overdue: Some(directory) } => {
-                write!(f, "no member when last known: {}", Unready::Overdue.of(directory))
-            }
-            Self::Unknown { group, directory, why } => {
-                write!(f, "group {} cannot be asked: {}", Escaped(group.name.as_bytes()), why.of(directory))
-            }
-        }
-    }
-}
-
-impl fmt::Display for Under<'_> {
-    /// What follows; nothing where it is the address as it is.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.exactly {
-            return Ok(());
-        }
-        write!(f, ", as {}", Escaped(mail::address(self.local, self.domain).as_bytes()))
+    fn is_for_domain(&self, own: &DomainPolicy) -> bool {
+        self.is_for(&own.pattern, own.recipients.alias_of.as_ref())
     }
 }

@@ -25,6 +25,8 @@ pub struct Policy {
     routes: Arc<[Route]>,
     strictest: Mode,
     scans: bool,
+    /// Those that any domain names, by place.
+    in_use: Arc<[GatewayId]>,
     watch: Arc<HeaderWatch>,
     asks: bool,
 }
@@ -157,6 +159,7 @@ impl Policy {
         let scans = domains.values().any(|domain| domain.scan.is_some() && domain.mode > Mode::Inactive);
         let watch = Arc::new(watch(&loops, &gateways, scans));
         let asks = asks(&gateways, reputation);
+        let in_use = in_use(&domains);
         let domains = Arc::new(domains);
         Self {
             internal,
@@ -170,6 +173,7 @@ impl Policy {
             routes: Arc::from([]),
             strictest,
             scans,
+            in_use,
             watch,
             asks,
         }
@@ -219,6 +223,11 @@ impl Policy {
     /// All gateways.
     pub fn gateways(&self) -> &Gateways {
         &self.gateways
+    }
+
+    /// The gateways that any listed domain names.
+    pub(super) fn gateways_in_use(&self) -> impl Iterator<Item = &Arc<Gateway>> {
+        self.in_use.iter().filter_map(|id| self.gateways.find(*id))
     }
 
     /// What is asked about clients that are no gateway.
@@ -345,6 +354,18 @@ impl Policy {
         }
         Standing::Unlisted
     }
+}
+
+/// The gateways that any domain names, each once.
+fn in_use(domains: &DomainTable<Arc<DomainPolicy>>) -> Arc<[GatewayId]> {
+    let named = domains.values().flat_map(|domain| match &domain.source {
+        Source::Any => [].as_slice(),
+        Source::Gateways(ids) => ids.as_slice(),
+    });
+    let mut ids: Vec<GatewayId> = named.copied().collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids.into()
 }
 
 /// Whether anything can need asking: a live name, or a reputation.

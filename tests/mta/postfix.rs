@@ -38,7 +38,7 @@ pub(crate) struct Postfix {
 
 impl Postfix {
     /// Starts it, with a milter reached in this way, or none.
-    pub(crate) fn start(sink: &Sink, transport: Option<Transport>, extra: &Extra) -> Self {
+    pub(crate) fn start(sink: &Sink, transport: Option<Transport>, extra: &Extra<'_>) -> Self {
         need(Path::new(PROGRAM), "the package postfix");
         let dir = TestDir::new();
         let (smtp, smtp6) = (own_address(2525), own_address6());

@@ -31,7 +31,7 @@ pub(crate) struct Sendmail {
 
 impl Sendmail {
     /// Starts it, with a milter reached in this way, or none.
-    pub(crate) fn start(sink: &Sink, transport: Option<Transport>, extra: &Extra) -> Self {
+    pub(crate) fn start(sink: &Sink, transport: Option<Transport>, extra: &Extra<'_>) -> Self {
         need(&program(), "Sendmail there");
         let dir = TestDir::new();
         let (smtp, smtp6) = (own_address(2525), own_address6());

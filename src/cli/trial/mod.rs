@@ -10,7 +10,7 @@ pub(super) use json::FindingJson;
 pub(super) use report::show_findings;
 
 use super::question::{Address, Question};
-use crate::gate::{Outside, ask_about, ask_behind};
+use crate::gate::{Outside, ask_about, ask_apart};
 use crate::mail::{
     HeaderFacts, HeaderToRemove, LOOP_HEADER, Reply, SCAN_HEADER, ScanKeys, TAG_HEADER, VIA_HEADER,
 };
@@ -188,7 +188,7 @@ impl Message {
             }
         }
         let mut answers = match policy::behind(policy, accepted, &headers) {
-            Some(questions) => ask_behind(outside, &questions).await,
+            Some(questions) => ask_apart(outside, &questions).await,
             None => Answers::default(),
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());

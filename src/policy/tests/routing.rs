@@ -250,7 +250,7 @@ fn unknown_is_neither_member_nor_stranger() {
         ),
         (
             "of another directory",
-            vec![staff(), people("hr", &[], &[])],
+            vec![staff(), people("hr", &[], &[("cloud", &[])])],
             "hr/cloud",
             "nowhere",
             "exchange (two)",

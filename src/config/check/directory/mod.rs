@@ -121,6 +121,8 @@ impl Check<'_> {
             timeout: timeout.as_ref().map_or(Duration::from_secs(30), |written| {
                 self.duration(written, LONGEST_TIMEOUT, "write `timeout = \"30s\"`")
             }),
+            // Known when the routing rules are.
+            groups: Vec::new(),
         }
     }
 
