@@ -92,6 +92,7 @@ fn source(path: &Path, form: &str) -> Box<dyn Source> {
         include: RecipientKind::SAID.to_vec(),
         patterns: false,
         timeout: Duration::from_secs(30),
+        groups: Vec::new(),
     };
     let file = DataFile::unnamed(path);
     if form == "ldif" {

@@ -28,6 +28,8 @@ mod graph_rig;
 mod graph_sink;
 #[path = "directory/graph_tenant.rs"]
 mod graph_tenant;
+#[path = "directory/groups.rs"]
+mod groups;
 #[path = "directory/ldap.rs"]
 mod ldap;
 #[path = "directory/ldap_peer.rs"]

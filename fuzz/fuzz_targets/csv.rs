@@ -63,6 +63,7 @@ fuzz_target!(|data: &[u8]| {
         include: RecipientKind::SAID.to_vec(),
         patterns: false,
         timeout: Duration::from_secs(30),
+        groups: Vec::new(),
     };
     // Every octet may end a line.
     let mut lines = Lines { last: 0, most: text.len() as u64 + 1 };

@@ -60,6 +60,7 @@ fuzz_target!(|data: &[u8]| {
         include: RecipientKind::SAID.to_vec(),
         patterns: false,
         timeout: Duration::from_secs(30),
+        groups: Vec::new(),
     };
     let mut lines = Lines { last: 0, most: text.len() as u64 + 1 };
     let _ = Ldif::new(&settings, &rules).read("fuzz.ldif", text, &mut lines);

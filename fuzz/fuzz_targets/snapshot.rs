@@ -137,7 +137,7 @@ fuzz_target!(|data: &[u8]| {
         let _ = snapshot.leaving(view).map(|leaving| leaving.filter(Result::is_ok).count());
         let _ = snapshot.next_expiry(view);
         let _ = snapshot.groups();
-        let _ = snapshot.group("all");
+        let _ = snapshot.recipients(view, &["all".into(), "team".into()]);
         for address in ["ann@example.com", "b-1@example.org", "x@a.example.net"] {
             let _ = snapshot.find(&Mailbox::parse_strict(address).unwrap(), view);
         }
@@ -152,6 +152,7 @@ fuzz_target!(|data: &[u8]| {
         include: RecipientKind::SAID.to_vec(),
         patterns: true,
         timeout: Duration::from_secs(30),
+        groups: vec!["all".into(), "team".into()],
     };
     let _ = Shelf::new(&STATE, &Arc::from("people")).load(&rules, now);
 });

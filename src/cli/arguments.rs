@@ -6,6 +6,7 @@
 use super::content::HeaderLine;
 use super::gateways::export;
 use super::live::Endpoint;
+use super::mta::PostfixVersion;
 use super::question::{Address, ClientAddress};
 use super::{log, manual};
 use clap::builder::NonEmptyStringValueParser;
@@ -72,6 +73,12 @@ pub enum Command {
     /// Shows what the running service knows of them. What a host answers at this moment, probe tells.
     #[command(after_long_help = manual::SERVERS.help())]
     Servers(ServersOptions),
+    /// Print what goes into the MTA's configuration, or check what is there
+    ///
+    /// The lines that this configuration needs, with a word on each and nothing besides. With --check, what a running
+    /// configuration has instead, and why that matters.
+    #[command(after_long_help = manual::MTA.help())]
+    Mta(MtaOptions),
     /// Write man pages, shell completions or the configuration's schema
     #[command(after_long_help = manual::GENERATE.help())]
     Generate(GenerateOptions),
@@ -421,6 +428,63 @@ pub enum Servers {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Options of `mta`.
+#[derive(Args, Debug)]
+pub struct MtaOptions {
+    /// Which MTA
+    #[command(subcommand)]
+    pub which: Mta,
+}
+
+/// The MTAs.
+#[derive(Debug, Subcommand)]
+pub enum Mta {
+    /// The lines of main.cf, or what Postfix has instead
+    Postfix(MtaPostfix),
+    /// The lines of sendmail.mc, or what Sendmail has instead
+    Sendmail(MtaSendmail),
+}
+
+/// Options of `mta postfix`.
+#[derive(Args, Debug)]
+pub struct MtaPostfix {
+    /// Check the running configuration instead; nothing is changed
+    #[arg(long)]
+    pub check: bool,
+
+    /// The directory with main.cf and master.cf [default: Postfix's own]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub postfix_config: Option<PathBuf>,
+
+    /// Which Postfix it is for, such as 3.7 [default: the one that is installed here]
+    #[arg(long, value_name = "VERSION")]
+    pub postfix_version: Option<PostfixVersion>,
+
+    /// With a table for postscreen, by which gateways pass at once
+    #[arg(long)]
+    pub postscreen: bool,
+
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `mta sendmail`.
+#[derive(Args, Debug)]
+pub struct MtaSendmail {
+    /// Check the running configuration instead; nothing is changed
+    #[arg(long)]
+    pub check: bool,
+
+    /// The configuration that Sendmail reads
+    #[arg(long, value_name = "FILE", requires = "check", default_value = "/etc/mail/sendmail.cf")]
+    pub sendmail_cf: PathBuf,
+
+    /// Print what is found by --check as JSON
+    #[arg(long, requires = "check")]
+    pub json: bool,
 }
 
 /// Options of `generate`.

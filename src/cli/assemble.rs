@@ -92,7 +92,7 @@ fn synced(config: &Config, loaded: &Known, problems: &mut Problems) -> Known {
         directories::inspect(directory, problems);
         let same = |loaded: &&LoadedSnapshot| {
             let is_in_force = in_force.as_ref().is_ok_and(|serial| *serial == Some(loaded.serial));
-            is_in_force && loaded.grace == rules.removal_grace
+            is_in_force && loaded.grace == rules.removal_grace && loaded.groups == rules.groups
         };
         let read = match loaded.get(name).filter(same) {
             Some(loaded) => Ok(Some(loaded.clone())),
@@ -168,7 +168,7 @@ fn policy(config: &Config, gateways: Gateways, known: &Known, problems: &mut Pro
         loops,
     } = config;
     let (servers, places_of_servers) = routing::servers(servers);
-    let routes = routing::routes(routes, &places_of_servers);
+    let routes = routing::routes(routes, &places_of_servers, directories);
     let places: HashMap<Arc<str>, GatewayId> =
         gateways.places().map(|(id, gateway)| (Arc::clone(&gateway.name), id)).collect();
     let mut by_place = Directories::default();
@@ -236,14 +236,15 @@ fn policy(config: &Config, gateways: Gateways, known: &Known, problems: &mut Pro
                 verp: verp.clone(),
                 alias_of: alias_of.clone(),
             },
-            unrouted: routing::unrouted(unrouted.as_ref(), pattern, &routes, &places_of_servers),
+            unrouted: routing::unrouted(unrouted.as_ref(), domain, &routes, &places_of_servers),
             scan: scan.as_ref().and_then(|scan| routing::scan(scan, &places_of_servers, &places)),
             verdicts: *verdicts,
             replies: replies.clone(),
         };
         table.insert(pattern.clone(), Arc::new(domain));
     }
-    let loops = loop_rule(loops, problems);
+    let scans = domains.iter().any(|domain| domain.scan.is_some());
+    let loops = loop_rule(loops, scans, problems);
     Policy::new(internal.clone(), unlisted.clone(), table, gateways, by_place, loops, reputation.rule())
         .with_routing(servers, routes)
 }
@@ -270,11 +271,12 @@ fn learned(state_dir: &Path, problems: &mut Problems) -> policy::Directory {
     }
 }
 
-fn loop_rule(loops: &config::Loops, problems: &mut Problems) -> LoopRule {
+/// Where mail is scanned, trips to the scanner are told by the loop token, whatever else it is for.
+fn loop_rule(loops: &config::Loops, scans: bool, problems: &mut Problems) -> LoopRule {
     let config::Loops { id, max_passes, max_received, place } = loops;
     let id = match id {
         Some(id) => id.clone(),
-        None if *max_passes == 0 => Box::default(),
+        None if *max_passes == 0 && !scans => Box::default(),
         None => {
             let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
             if !is_loop_id(&host) {

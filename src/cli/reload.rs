@@ -8,8 +8,9 @@ use super::outside::Watch;
 use super::roof::Roof;
 use super::run::{Service, is_urgent, make_room};
 use super::server_watch::{ServerWatch, arranged};
+use super::watches::Watches;
 use crate::config::Config;
-use crate::directories::Known;
+use crate::directories::{Known, LoadedSnapshot};
 use crate::gate::Judge as _;
 use crate::gateways::{Plan, Snapshots};
 use crate::policy::Policy;
@@ -59,12 +60,8 @@ pub(super) async fn read_anew(path: &Path, loaded: Known) -> Option<New> {
 }
 
 /// Puts what was read in force.
-pub(super) async fn change(
-    old: &Config,
-    (watch, directories, servers): (Watch, DirectoryWatch, ServerWatch),
-    new: New,
-    service: &Service,
-) -> (Config, Watch, DirectoryWatch, ServerWatch) {
+pub(super) async fn change(old: &Config, watches: Watches, new: New, service: &Service) -> (Config, Watches) {
+    let Watches { gateways: watch, directories, servers, mut scan } = watches;
     let New { config, policy, plan, mut snapshots, mut known } = new;
     let policy = keep_approved(policy, &service.gate.policy());
     // All that can wait is done while the old policy is in force and its gateways are kept fresh.
@@ -79,7 +76,9 @@ pub(super) async fn change(
     let policy = arranged(&policy, &config, &states);
     // A sync may have ended since the configuration was read.
     for (name, loaded) in loaded {
-        if known.get(&name).is_some_and(|known| known.serial < loaded.serial) {
+        // With other groups it is loaded again by the next keeper, and until then what was read is good enough.
+        let is_newer = |known: &LoadedSnapshot| known.serial < loaded.serial && known.groups == loaded.groups;
+        if known.get(&name).is_some_and(is_newer) {
             known.insert(name, loaded);
         }
     }
@@ -89,9 +88,10 @@ pub(super) async fn change(
     let watch = Watch::begin(&service.gate, &config, &policy, (plan, snapshots), roof);
     let directories = DirectoryWatch::begin(&service.gate, &config, known, learning);
     let servers = ServerWatch::begin(&service.gate, &config, states);
+    scan.change(&service.gate, &config);
     make_room(most_connections(&config));
     service.doors.set(&config);
     warn_of_sockets(&config, old);
     let _ = sd_notify::notify(&[NotifyState::Ready]);
-    (config, watch, directories, servers)
+    (config, Watches { gateways: watch, directories, servers, scan })
 }

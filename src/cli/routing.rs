@@ -2,8 +2,8 @@
 //! Servers, routing rules and scanning as the policy knows them, from the configuration.
 
 use crate::config;
-use crate::mail::{DomainPattern, MailboxSetBuilder};
-use crate::policy::{GatewayId, Route, ScanRule, Server, ServerId, Servers, Unrouted};
+use crate::mail::MailboxSetBuilder;
+use crate::policy::{GatewayId, GroupName, Route, ScanRule, Server, ServerId, Servers, Unrouted};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -22,14 +22,29 @@ pub(super) fn servers(servers: &[config::Server]) -> (Servers, Places) {
     (by_place, places)
 }
 
-pub(super) fn routes(routes: &[config::Route], servers: &Places) -> Vec<Route> {
+/// The rules. A group of any directory is one of each that can have groups.
+pub(super) fn routes(
+    routes: &[config::Route],
+    servers: &Places,
+    directories: &[config::Directory],
+) -> Vec<Route> {
+    let placed = |group: &GroupName| -> Vec<GroupName> {
+        let may_have = directories.iter().filter(|directory| directory.may_have(group));
+        let all = may_have.map(|directory| GroupName {
+            directory: Some(Arc::clone(&directory.name)),
+            name: Arc::clone(&group.name),
+        });
+        let all: Vec<GroupName> = all.collect();
+        // Without any groups at all it would be for everyone.
+        if all.is_empty() { vec![group.clone()] } else { all }
+    };
     let route = |route: &config::Route| {
         let config::Route { name, groups, recipients, domains, to, place: _ } = route;
         let mut mailboxes = MailboxSetBuilder::new();
         recipients.iter().for_each(|mailbox| mailboxes.insert(mailbox));
         Some(Route {
             name: Arc::clone(name),
-            groups: groups.clone().into(),
+            groups: groups.iter().flat_map(placed).collect(),
             recipients: Arc::new(mailboxes.build()),
             domains: domains.clone().map(Into::into),
             // Nobody else sees a configuration whose servers are not all there.
@@ -42,11 +57,11 @@ pub(super) fn routes(routes: &[config::Route], servers: &Places) -> Vec<Route> {
 /// Where mail of a domain goes that no rule is for.
 pub(super) fn unrouted(
     written: Option<&config::Unrouted>,
-    domain: &DomainPattern,
+    domain: &config::Domain,
     routes: &[Route],
     servers: &Places,
 ) -> Unrouted {
-    let is_for = |route: &Route| route.domains.as_ref().is_none_or(|domains| domains.contains(domain));
+    let is_for = |route: &Route| route.is_for(&domain.pattern, domain.alias_of.as_ref());
     match written {
         Some(config::Unrouted::Reject) => Unrouted::Reject,
         Some(config::Unrouted::Pass) => Unrouted::Pass,

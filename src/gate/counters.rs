@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! What happened since start, in numbers.
 
+use super::{Outcome, Table};
 use crate::policy::{Reason, Verdict};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,6 +45,7 @@ impl Event {
 pub struct Counters {
     events: [AtomicU64; Event::ALL.len()],
     decisions: [[AtomicU64; Verdict::ALL.len()]; Reason::ALL.len()],
+    lookups: [[AtomicU64; Outcome::ALL.len()]; Table::ALL.len()],
 }
 
 impl Counters {
@@ -55,6 +57,11 @@ impl Counters {
         self.decisions[reason as usize][applied as usize].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a look-up, and gives how many came to this before.
+    pub(super) fn looked_up(&self, table: Table, outcome: Outcome) -> u64 {
+        self.lookups[table as usize][outcome as usize].fetch_add(1, Ordering::Relaxed)
+    }
+
     /// How often something was counted.
     pub fn of(&self, event: Event) -> u64 {
         self.events[event as usize].load(Ordering::Relaxed)
@@ -64,10 +71,15 @@ impl Counters {
     pub fn decisions(&self, reason: Reason, applied: Verdict) -> u64 {
         self.decisions[reason as usize][applied as usize].load(Ordering::Relaxed)
     }
+
+    /// How often a look-up in this table came to this.
+    pub fn lookups(&self, table: Table, outcome: Outcome) -> u64 {
+        self.lookups[table as usize][outcome as usize].load(Ordering::Relaxed)
+    }
 }
 
 impl fmt::Display for Counters {
-    /// `sessions=3 messages=2 passed/accept=2 ...`; what is nought is left out, but for sessions and messages.
+    /// `sessions=3 messages=2 passed/accept=2 recipient/found=2 ...`; what is nought is left out, but for sessions and messages.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "sessions={} messages={}", self.of(Event::Session), self.of(Event::Message))?;
         for (event, name) in &Event::ALL[2..] {
@@ -81,6 +93,14 @@ impl fmt::Display for Counters {
                 let count = self.decisions(reason, verdict);
                 if count > 0 {
                     write!(f, " {reason}/{verdict}={count}")?;
+                }
+            }
+        }
+        for table in Table::ALL {
+            for outcome in Outcome::ALL {
+                let count = self.lookups(table, outcome);
+                if count > 0 {
+                    write!(f, " {}/{}={count}", table.as_str(), outcome.as_str())?;
                 }
             }
         }
@@ -98,9 +118,18 @@ mod tests {
         for (at, (event, _)) in Event::ALL.into_iter().enumerate() {
             assert_eq!(event as usize, at);
         }
+        for (at, table) in Table::ALL.into_iter().enumerate() {
+            assert_eq!(table as usize, at);
+        }
+        for (at, outcome) in Outcome::ALL.into_iter().enumerate() {
+            assert_eq!(outcome as usize, at);
+        }
         counters.count(Event::Session);
         counters.count(Event::Garbage);
         counters.decided(Reason::Passed, Verdict::Accept);
-        assert_eq!(counters.to_string(), "sessions=1 messages=0 garbage=1 passed/accept=1");
+        assert_eq!(counters.looked_up(Table::Tls, Outcome::NotFound), 0);
+        assert_eq!(counters.looked_up(Table::Tls, Outcome::NotFound), 1);
+        let told = "sessions=1 messages=0 garbage=1 passed/accept=1 tls/not-found=2";
+        assert_eq!(counters.to_string(), told);
     }
 }

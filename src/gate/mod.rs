@@ -10,18 +10,22 @@ mod learned;
 mod outside;
 mod record;
 mod reference;
+mod scan;
+mod table;
 
 pub use counters::{Counters, Event};
 pub use hidden::Hidden;
 pub use learned::{Learned, Noted};
-pub use outside::{Asked, Nobody, Outside, ask_about, ask_behind};
+pub use outside::{Asked, Nobody, Outside, ask_about, ask_apart};
 pub use reference::{Reference, SessionId};
+pub use table::{Outcome, Table};
 
-use crate::mail::{Message, Recipient, Session};
-use crate::policy::{self, Answers, Decision, Policy, Verdict};
+use crate::mail::{Message, Recipient, ScanKeys, Session, SpentToken};
+use crate::policy::{self, Answers, Decision, Policy, Verdict, Vouched};
 use arc_swap::ArcSwap;
 use learned::Learner;
 use reference::References;
+use scan::Scan;
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -86,8 +90,37 @@ pub trait Judge: Send + Sync + 'static {
     /// What is decided when [`Self::headers`] did not come in time.
     fn overdue_headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling>;
 
+    /// Signs the scan tokens that a message is sent to the scanner with, for those of its recipients whose mail is scanned;
+    /// nothing where there are no keys, and then it cannot be sent. To be called when it is certain to go.
+    fn sign(&self, recipients: &[&Decision]) -> Option<Vec<String>>;
+
+    /// Remembers that scan tokens have been used. To be called when their message is accepted; false when it must not be,
+    /// because one of them was used since it was looked at.
+    fn spend(&self, tokens: &[SpentToken]) -> bool;
+
+    /// Who a client with this address is, whatever its mail is for. `Patience::Waits` may wait for answers from outside, for
+    /// seconds.
+    fn vouched(
+        &self,
+        policy: &Policy,
+        client: IpAddr,
+        patience: Patience,
+    ) -> impl Future<Output = Vouched> + Send;
+
     /// Counts something that happened.
     fn count(&self, event: Event);
+
+    /// Counts a look-up in a table, and gives how many of these came to the same before.
+    fn looked_up(&self, table: Table, outcome: Outcome) -> u64;
+}
+
+/// Whether whoever asks can wait.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Patience {
+    /// For answers from the network.
+    Waits,
+    /// For nothing.
+    None,
 }
 
 /// The gate.
@@ -99,6 +132,7 @@ pub struct Gate {
     counters: Counters,
     hidden: Hidden,
     learner: Learner,
+    scan: Scan,
 }
 
 impl Gate {
@@ -111,6 +145,7 @@ impl Gate {
             counters: Counters::default(),
             hidden: Hidden::default(),
             learner: Learner::default(),
+            scan: Scan::default(),
         }
     }
 
@@ -145,9 +180,29 @@ impl Gate {
         self.learner.collect()
     }
 
+    /// Signs and checks scan tokens with these keys from now on, or not at all.
+    pub fn set_scan_keys(&self, keys: Option<ScanKeys>) {
+        self.scan.set_keys(keys);
+    }
+
+    /// Uses of scan tokens that are remembered, if anything has changed since they were last collected.
+    pub fn spent_tokens(&self) -> Option<Vec<SpentToken>> {
+        self.scan.collect()
+    }
+
+    /// Says that what was collected could not be kept, so that it is collected again.
+    pub fn spent_tokens_lost(&self) {
+        self.scan.keep();
+    }
+
+    /// Remembers uses of scan tokens from before a restart.
+    pub fn recall_spent_tokens(&self, tokens: &[SpentToken]) {
+        self.scan.recall(tokens);
+    }
+
     /// What the gate itself knows of a client, before anyone is asked.
-    fn known(&self, case: Case<'_>) -> Answers {
-        let hidden = case.session.client.address.is_some_and(|address| self.hidden.hides(address));
+    fn known(&self, client: Option<IpAddr>) -> Answers {
+        let hidden = client.is_some_and(|address| self.hidden.hides(address));
         Answers { hidden, ..Answers::default() }
     }
 
@@ -156,9 +211,12 @@ impl Gate {
         policy: &Policy,
         case: Case<'_>,
         recipients: &[&Decision],
-        answers: &Answers,
+        mut answers: Answers,
     ) -> Option<Ruling> {
-        let decision = policy::headers(policy, recipients, &case.message.headers, answers)?;
+        if policy.scans() {
+            answers.tokens = self.scan.read(recipients, &case.message.headers);
+        }
+        let decision = policy::headers(policy, recipients, &case.message.headers, &answers)?;
         // What the headers have ruled out came from nobody that may be learned from.
         if decision.verdict <= Verdict::Tag {
             let learned = |decision: &&Decision| policy::learned(decision, Some(&case.message.headers));
@@ -194,7 +252,7 @@ impl Judge for Gate {
     }
 
     async fn recipient(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
-        let mut answers = self.known(case);
+        let mut answers = self.known(case.session.client.address);
         // Nearly every message asks nothing, and then nothing is loaded or waited for.
         if let Some(questions) = policy::questions(policy, case.session, recipient, &answers) {
             let outside = self.outside.load_full();
@@ -210,10 +268,10 @@ impl Judge for Gate {
 
     async fn headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
         let answers = match policy::behind(policy, recipients, &case.message.headers) {
-            Some(questions) => ask_behind(&**self.outside.load_full(), &questions).await,
+            Some(questions) => ask_apart(&**self.outside.load_full(), &questions).await,
             None => Answers::default(),
         };
-        self.rule_headers(policy, case, recipients, &answers)
+        self.rule_headers(policy, case, recipients, answers)
     }
 
     fn overdue(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
@@ -224,11 +282,35 @@ impl Judge for Gate {
 
     /// Only an answer about who is behind a gateway can be late, and without it nothing else is unknown.
     fn overdue_headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
-        self.rule_headers(policy, case, recipients, &Answers::default())
+        self.rule_headers(policy, case, recipients, Answers::default())
+    }
+
+    fn sign(&self, recipients: &[&Decision]) -> Option<Vec<String>> {
+        self.scan.sign(recipients)
+    }
+
+    fn spend(&self, tokens: &[SpentToken]) -> bool {
+        self.scan.spend(tokens)
+    }
+
+    async fn vouched(&self, policy: &Policy, client: IpAddr, patience: Patience) -> Vouched {
+        let mut answers = self.known(Some(client));
+        let questions = match patience {
+            Patience::Waits => policy::unvouched(policy, client, &answers),
+            Patience::None => None,
+        };
+        if let Some(questions) = questions {
+            answers.live = ask_apart(&**self.outside.load_full(), &questions).await.live;
+        }
+        policy::vouched(policy, client, &answers)
     }
 
     fn count(&self, event: Event) {
         self.counters.count(event);
+    }
+
+    fn looked_up(&self, table: Table, outcome: Outcome) -> u64 {
+        self.counters.looked_up(table, outcome)
     }
 }
 

@@ -67,8 +67,8 @@ pub async fn ask_about(
     }
 }
 
-/// Puts the questions about the client behind a gateway.
-pub async fn ask_behind(outside: &dyn Outside, questions: &Questions) -> Answers {
+/// Puts questions that no others follow from: about the client behind a gateway, and about one without a recipient.
+pub async fn ask_apart(outside: &dyn Outside, questions: &Questions) -> Answers {
     let mut answers = Answers::default();
     put(outside, questions, Instant::now() + LIMIT, &mut answers).await;
     answers

@@ -3,6 +3,7 @@
 
 use super::{Case, Ruling};
 use crate::mail::{Escaped, Recipient};
+use crate::policy::{Mode, Rule};
 use tracing::field::{DisplayValue, display};
 
 /// Where verdict events can be told from others.
@@ -18,6 +19,11 @@ pub(super) fn message(case: Case<'_>, ruling: &Ruling) {
 
 fn verdict(about: &'static str, case: Case<'_>, recipient: Option<&Recipient>, ruling: &Ruling) {
     let decision = &ruling.decision;
+    if let Some(Rule::ScannerDown { server }) = decision.scan().map(|finding| &finding.rule)
+        && decision.mode > Mode::Monitor
+    {
+        tracing::warn!(%server, r#ref = %ruling.reference, "the scanner is down; mail is delivered without having been scanned");
+    }
     let client = &case.session.client;
     tracing::info!(
         target: TARGET,
@@ -35,6 +41,7 @@ fn verdict(about: &'static str, case: Case<'_>, recipient: Option<&Recipient>, r
         domain = decision.domain.as_ref().map(|domain| display(&domain.pattern)),
         gateway = decision.gateway(),
         rule = decision.deciding().map(|finding| display(&finding.rule)),
+        scan = decision.scan().map(|finding| display(&finding.rule)),
         reason = decision.reason.as_str(),
         verdict = decision.verdict.as_str(),
         mode = decision.mode.as_str(),

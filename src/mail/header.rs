@@ -10,6 +10,10 @@ use std::fmt;
 
 /// The loop token's header name; one line for each pass.
 pub const LOOP_HEADER: &str = "X-Postern-Loop";
+/// What stands behind a loop token and a `;` when the message was sent to be scanned.
+pub const SENT_TO_SCAN: &str = "scan";
+/// What stands there when it came back scanned.
+pub const CAME_SCANNED: &str = "scanned";
 /// The header that marks a message with verdict `tag`.
 pub const TAG_HEADER: &str = "X-Postern-Tag";
 /// All that begins so is Postern's own.
@@ -46,6 +50,8 @@ pub struct HeaderToRemove {
 pub struct HeaderFacts {
     received: u32,
     passes: u32,
+    scans: u32,
+    returns: u32,
     /// In the order in which the names came.
     forged: Vec<Forged>,
     /// Where each name, in lower case, is in `forged`.
@@ -78,7 +84,7 @@ struct Forged {
 }
 
 impl HeaderFacts {
-    /// Takes in one header line. A loop token ends before a `;`.
+    /// Takes in one header line. A loop token ends before a `;`; what is behind it tells of scanning.
     pub fn note(&mut self, name: &[u8], value: &[u8], watch: &HeaderWatch) {
         if watch.names.iter().any(|wanted| name.eq_ignore_ascii_case(wanted.as_bytes())) {
             self.keep(name, value);
@@ -86,9 +92,10 @@ impl HeaderFacts {
         if name.eq_ignore_ascii_case(b"Received") {
             self.received = self.received.saturating_add(1);
         } else if name.eq_ignore_ascii_case(LOOP_HEADER.as_bytes()) {
-            let token = value.split(|&b| b == b';').next().unwrap_or_default().trim_ascii();
+            let mut words = value.split(|&b| b == b';').map(<[u8]>::trim_ascii);
+            let (token, note) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
             if token.eq_ignore_ascii_case(watch.loop_id.as_bytes()) {
-                self.passes = self.passes.saturating_add(1);
+                self.pass(note);
             }
         } else if name.len() >= OWN_PREFIX.len() && name[..OWN_PREFIX.len()].eq_ignore_ascii_case(OWN_PREFIX)
         {
@@ -101,6 +108,19 @@ impl HeaderFacts {
                     None => self.forged.push(Forged { written: name.into(), count: 1 }),
                 }
             }
+        }
+    }
+
+    /// A pass. One that goes to be scanned and comes back is one: counted when it goes, so that nobody can write lines by
+    /// which a message has been here less often.
+    fn pass(&mut self, note: &[u8]) {
+        if note.eq_ignore_ascii_case(CAME_SCANNED.as_bytes()) {
+            self.returns = self.returns.saturating_add(1);
+            return;
+        }
+        self.passes = self.passes.saturating_add(1);
+        if note.eq_ignore_ascii_case(SENT_TO_SCAN.as_bytes()) {
+            self.scans = self.scans.saturating_add(1);
         }
     }
 
@@ -146,6 +166,11 @@ impl HeaderFacts {
     /// Loop tokens of this installation: earlier passes.
     pub fn passes(&self) -> u32 {
         self.passes
+    }
+
+    /// How often it was sent to be scanned and did not come back scanned, as far as its lines tell.
+    pub fn unanswered_scans(&self) -> u32 {
+        self.scans.saturating_sub(self.returns)
     }
 
     /// Whether there were more forged lines, or lines of one name that is watched, than can be removed.
@@ -200,6 +225,25 @@ mod tests {
         ]);
         assert_eq!((facts.received(), facts.passes()), (2, 3));
         assert_eq!(facts.forged().count(), 0);
+    }
+
+    #[test]
+    fn scans_and_returns() {
+        for (lines, passes, unanswered) in [
+            (&[][..], 0, 0),
+            (&["mx.example"], 1, 0),
+            (&["mx.example; scan"], 1, 1),
+            (&["mx.example; scan", "MX.example ;\r\n SCANNED "], 1, 0),
+            (&["mx.example; scan", "mx.example;scan", "mx.example; scanned; x"], 2, 1),
+            // Somebody else's, and what is no word of ours.
+            (&["other.example; scan", "mx.example; scans", "mx.example; scan nothing"], 2, 0),
+            // Forged: no fewer passes.
+            (&["mx.example; scanned", "mx.example; scanned", "mx.example; scan", "mx.example"], 2, 0),
+        ] {
+            let lines: Vec<(&str, &str)> = lines.iter().map(|line| ("X-Postern-Loop", *line)).collect();
+            let facts = facts(&lines);
+            assert_eq!((facts.passes(), facts.unanswered_scans()), (passes, unanswered), "{lines:?}");
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod received;
 mod recipient;
 mod recipient_kind;
 mod reply;
+mod scan_token;
 mod secret;
 mod session;
 mod srs;
@@ -38,7 +39,9 @@ pub use domain_table::DomainTable;
 pub use escape::{Escaped, header_value};
 pub use fingerprint::{Fingerprint, MailboxKey};
 pub use fingerprint_table::FingerprintsError;
-pub use header::{HeaderFacts, HeaderToRemove, HeaderWatch, LOOP_HEADER, TAG_HEADER};
+pub use header::{
+    CAME_SCANNED, HeaderFacts, HeaderToRemove, HeaderWatch, LOOP_HEADER, SENT_TO_SCAN, TAG_HEADER,
+};
 pub use local_pattern::{LocalPattern, LocalPatternError, LocalPatterns};
 pub use mailbox::{AddressError, LocalPart, Mailbox, address};
 pub use mailbox_set::{MailboxSet, MailboxSetBuilder};
@@ -52,6 +55,10 @@ pub use received::original_client;
 pub use recipient::Recipient;
 pub use recipient_kind::RecipientKind;
 pub use reply::{EnhancedCode, Reply, ReplyClass, ReplyError, ReplyText};
+pub use scan_token::{
+    CLOCK_SKEW, MAX_DIGESTS, MAX_TOKEN, SCAN_HEADER, ScanAddress, ScanKey, ScanKeyError, ScanKeys, ScanToken,
+    SpentToken, TokenFault, VIA_HEADER,
+};
 pub use secret::Secret;
 pub use session::{Message, Session};
 pub use srs::{SrsSender, srs_sender};

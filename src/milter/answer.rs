@@ -42,6 +42,11 @@ pub(super) fn remove_header(name: &[u8], index: u32) -> Message {
     strings(ReplyKind::ChangeHeader, &index.to_be_bytes(), &[name, b""])
 }
 
+/// Adds a recipient.
+pub(super) fn add_recipient(address: &[u8]) -> Message {
+    strings(ReplyKind::AddRcpt, &[], &[address])
+}
+
 /// Removes a recipient.
 pub(super) fn delete_recipient(address: &[u8]) -> Message {
     strings(ReplyKind::DeleteRcpt, &[], &[address])
@@ -92,6 +97,7 @@ mod tests {
         for message in [
             add_header("X-Postern-Tag", "a"),
             remove_header(b"X-Postern-Tag", 2),
+            add_recipient(b"<a@b>"),
             delete_recipient(b"<a@b>"),
             quarantine("why"),
             plain(ReplyKind::Continue),

@@ -10,6 +10,7 @@ use super::DECISION_LIMIT;
 use super::answer;
 use super::facts;
 use super::macros::Macros;
+use super::steering::Mta;
 use super::terms::{Needs, Terms};
 use super::transaction::{Admitted, Transaction};
 use crate::gate::{Case, Event, Judge, Ruling, SessionId};
@@ -129,6 +130,7 @@ pub struct Session<J> {
     terms: Option<Terms>,
     stage: Stage,
     macros: Macros,
+    mta: Mta,
     facts: mail::Session,
     transaction: Transaction,
 }
@@ -143,6 +145,7 @@ impl<J: Judge> Session<J> {
             terms: None,
             stage: Stage::Opened,
             macros: Macros::default(),
+            mta: Mta::default(),
             facts: mail::Session::default(),
             transaction: Transaction::default(),
         }
@@ -220,6 +223,7 @@ impl<J: Judge> Session<J> {
     fn connected(&mut self, payload: &[u8]) -> Result<(), Garbage> {
         let client = facts::client(payload)?;
         let mta_name = self.macros.text("j").map(Into::into);
+        self.mta = Mta::of(self.macros.text("v"));
         self.facts = mail::Session { client, helo: None, mta_name };
         Ok(())
     }
@@ -271,7 +275,7 @@ impl<J: Judge> Session<J> {
 
     fn admit(&mut self, recipient: &Recipient, ruling: Ruling) -> Packet {
         let Some(terms) = &self.terms else { return answer::plain(ReplyKind::Tempfail) };
-        match self.transaction.admit(recipient, ruling, terms) {
+        match self.transaction.admit(recipient, ruling, (terms, self.mta)) {
             Admitted::Yes => answer::plain(ReplyKind::Continue),
             Admitted::Refused(reply, reference) => answer::refusal(&reply, reference),
             Admitted::Parted(reply, reference) => {
@@ -302,7 +306,8 @@ impl<J: Judge> Session<J> {
             self.judge.overdue_headers(&self.policy, case, &recipients)
         });
         if let Some(terms) = &self.terms {
-            out.extend(self.transaction.finish(by_headers.as_ref(), &self.policy, terms));
+            let mta = (terms, self.mta);
+            out.extend(self.transaction.finish(by_headers.as_ref(), &self.policy, mta, &*self.judge));
         }
         self.judge.count(Event::Message);
         self.end_message();

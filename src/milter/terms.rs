@@ -26,10 +26,10 @@ const NONE: &CStr = c"{postern_none}";
 /// What tells of a client's certificate, in Sendmail and in Postfix.
 const CERTIFICATE: &CStr = c"{verify} {cn_subject} {cert_subject}";
 
-/// Macros asked for at each stage, by whether a client's certificate matters.
-fn macros(certificate: bool) -> [(MacroStage, &'static CStr); 7] {
+/// Macros asked for at each stage, by whether a client's certificate matters, and which MTA it is.
+fn macros(certificate: bool, steering: bool) -> [(MacroStage, &'static CStr); 7] {
     [
-        (MacroStage::Connect, c"j"),
+        (MacroStage::Connect, if steering { c"j v" } else { c"j" }),
         (MacroStage::Helo, if certificate { CERTIFICATE } else { NONE }),
         (MacroStage::Mail, c"i {auth_type} {auth_authen}"),
         (MacroStage::Rcpt, c"i {rcpt_addr}"),
@@ -53,6 +53,8 @@ pub struct Needs {
     pub quarantine: bool,
     /// A recipient may be removed.
     pub discard: bool,
+    /// A message may be sent to a scanner.
+    pub scan: bool,
 }
 
 impl Needs {
@@ -64,15 +66,17 @@ impl Needs {
             tag: policy.can_ask(Verdict::Tag),
             quarantine: policy.can_ask(Verdict::Quarantine),
             discard: policy.can_ask(Verdict::Discard),
+            scan: policy.scans(),
         }
     }
 
     fn actions(self) -> Actions {
         let mut actions = Actions::REQUEST_MACROS;
-        actions.set(Actions::ADD_HEADER, self.headers || self.tag);
-        actions.set(Actions::CHANGE_HEADER, self.headers);
+        actions.set(Actions::ADD_HEADER, self.headers || self.tag || self.scan);
+        actions.set(Actions::CHANGE_HEADER, self.headers || self.scan);
         actions.set(Actions::QUARANTINE, self.quarantine);
-        actions.set(Actions::DELETE_RCPT, self.discard);
+        actions.set(Actions::DELETE_RCPT, self.discard || self.scan);
+        actions.set(Actions::ADD_RCPT, self.scan);
         actions
     }
 
@@ -101,6 +105,7 @@ pub struct Terms {
     actions: Actions,
     options: ProtoOpts,
     certificate: bool,
+    steering: bool,
 }
 
 impl Terms {
@@ -118,6 +123,7 @@ impl Terms {
             actions: needs.actions() & offer.actions,
             options,
             certificate: needs.certificate,
+            steering: needs.scan,
         })
     }
 
@@ -128,7 +134,7 @@ impl Terms {
         payload.put_u32(self.actions.bits());
         payload.put_u32(self.options.bits());
         if self.actions.contains(Actions::REQUEST_MACROS) {
-            for (stage, names) in macros(self.certificate) {
+            for (stage, names) in macros(self.certificate, self.steering) {
                 payload.put_i32(stage.into());
                 payload.put_slice(names.to_bytes_with_nul());
             }
@@ -183,7 +189,8 @@ mod tests {
         }
     }
 
-    const ALL: Needs = Needs { headers: true, certificate: true, tag: true, quarantine: true, discard: true };
+    const ALL: Needs =
+        Needs { headers: true, certificate: true, tag: true, quarantine: true, discard: true, scan: true };
 
     #[test]
     fn a_full_offer_leaves_rcpt_and_end_of_message_to_answer() {
@@ -196,7 +203,7 @@ mod tests {
             assert!(terms.wants_answer(kind), "{kind:?}");
         }
         assert!(!terms.can_skip());
-        assert_eq!(terms.actions.bits(), 0x1 | 0x8 | 0x10 | 0x20 | 0x100);
+        assert_eq!(terms.actions.bits(), 0x1 | 0x4 | 0x8 | 0x10 | 0x20 | 0x100);
         assert_eq!(terms.options.bits() & 0x70, 0x10, "body declined, headers and their end taken");
     }
 
@@ -204,7 +211,7 @@ mod tests {
     fn the_codec_reads_what_is_told() {
         use indymilter::message::reply::Reply;
         let terms = Terms::agree(&offer(6, 0x1ff, 0x1f_ffff), ALL).unwrap();
-        let macros = macros(true).into_iter().map(|(stage, names)| (stage, names.to_owned())).collect();
+        let macros = macros(true, true).into_iter().map(|(stage, names)| (stage, names.to_owned())).collect();
         let want = Reply::OptNeg { version: 6, actions: terms.actions, opts: terms.options, macros };
         assert_eq!(Reply::parse_reply(terms.to_message()), Ok(want));
         let plain = Terms::agree(&offer(6, 0xff, 0x1f_ffff), ALL).unwrap();

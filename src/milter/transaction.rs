@@ -6,9 +6,12 @@
 
 use super::answer;
 use super::removal;
+use super::steering::{self, Mta};
 use super::terms::Terms;
-use crate::gate::{Reference, Ruling};
-use crate::mail::{LOOP_HEADER, Message, Recipient, Reply, TAG_HEADER, header_value};
+use crate::gate::{Judge, Reference, Ruling};
+use crate::mail::{
+    LOOP_HEADER, Message, Recipient, Reply, SCAN_HEADER, TAG_HEADER, VIA_HEADER, header_value,
+};
 use crate::policy::{
     Decision, Ending, Marks, Policy, Reason, Replies, Sharing, Verdict, ending, parted, too_many,
 };
@@ -33,8 +36,10 @@ pub(super) struct Transaction {
 #[derive(Debug)]
 struct Accepted {
     ruling: Ruling,
-    /// How to name the recipient when it is to be removed.
+    /// How to name the recipient when it is to be removed, because it is discarded or goes another way.
     spellings: Vec<Box<[u8]>>,
+    /// Its address, where it may be sent another way.
+    address: Box<[u8]>,
 }
 
 /// What is answered to one recipient.
@@ -60,14 +65,19 @@ impl Transaction {
     }
 
     /// Takes a recipient in, if its verdict lets it and the message can be treated as it asks.
-    pub(super) fn admit(&mut self, recipient: &Recipient, ruling: Ruling, terms: &Terms) -> Admitted {
+    pub(super) fn admit(
+        &mut self,
+        recipient: &Recipient,
+        ruling: Ruling,
+        (terms, mta): (&Terms, Mta),
+    ) -> Admitted {
         if let Some(reply) = &ruling.decision.reply {
             return Admitted::Refused(reply.clone(), ruling.reference);
         }
         if self.accepted.len() >= MAX_RECIPIENTS {
             return Admitted::Parted(too_many(), ruling.reference);
         }
-        let mut spellings = Vec::new();
+        let (mut spellings, mut address) = (Vec::new(), Box::default());
         match ruling.decision.applied {
             Verdict::Discard => match removal::spellings(recipient) {
                 Some(found) if terms.allows(Actions::DELETE_RCPT) => spellings = found,
@@ -78,10 +88,14 @@ impl Transaction {
             // These have a reply and were refused above.
             Verdict::Defer | Verdict::Reject => return cannot_carry_out(&ruling),
         }
-        if !self.sharing.admits(ruling.decision.applied) {
+        if ruling.decision.scanner().is_some() {
+            let Some(found) = mta.steers(recipient, terms) else { return cannot_carry_out(&ruling) };
+            (spellings, address) = found;
+        }
+        if !self.sharing.takes(&ruling.decision, mta.steering()) {
             return Admitted::Parted(parted(), ruling.reference);
         }
-        self.accepted.push(Accepted { ruling, spellings });
+        self.accepted.push(Accepted { ruling, spellings, address });
         Admitted::Yes
     }
 
@@ -91,7 +105,13 @@ impl Transaction {
     }
 
     /// What the MTA is told at the end of the message: edits, then the answer.
-    pub(super) fn finish(&self, by_headers: Option<&Ruling>, policy: &Policy, terms: &Terms) -> Vec<Packet> {
+    pub(super) fn finish(
+        &self,
+        by_headers: Option<&Ruling>,
+        policy: &Policy,
+        (terms, mta): (&Terms, Mta),
+        judge: &impl Judge,
+    ) -> Vec<Packet> {
         let rulings = self.accepted.iter().map(|accepted| &accepted.ruling);
         let marks = match ending(policy, rulings, by_headers) {
             Ending::Refused(ruling) => return vec![refused(ruling)],
@@ -101,17 +121,22 @@ impl Transaction {
         if let Some(ruling) = marks.hold
             && !terms.allows(Actions::QUARANTINE)
         {
-            return match cannot_carry_out(ruling) {
-                Admitted::Refused(reply, reference) | Admitted::Parted(reply, reference) => {
-                    vec![answer::refusal(&reply, reference)]
-                }
-                Admitted::Yes => vec![answer::plain(ReplyKind::Tempfail)],
-            };
+            return not_now(Some(ruling));
         }
         let mut packets = Vec::new();
         self.edit_headers(&marks, &policy.loops().id, terms, &mut packets);
-        for spelling in self.accepted.iter().flat_map(|accepted| &accepted.spellings) {
+        let discarded = |accepted: &&Accepted| accepted.ruling.decision.applied == Verdict::Discard;
+        for spelling in self.accepted.iter().filter(discarded).flat_map(|accepted| &accepted.spellings) {
             packets.push(answer::delete_recipient(spelling));
+        }
+        if marks.away {
+            let Some(tokens) = judge.sign(&self.decisions()) else { return not_now(by_headers) };
+            packets.extend(tokens.iter().map(|token| answer::add_header(SCAN_HEADER, token)));
+            self.steer(policy, mta, &mut packets);
+        }
+        // Last of all, when nothing can go wrong any more.
+        if !judge.spend(marks.spent) {
+            return not_now(by_headers);
         }
         if let Some(ruling) = marks.hold {
             packets
@@ -119,6 +144,28 @@ impl Transaction {
         }
         packets.push(answer::plain(ReplyKind::Continue));
         packets
+    }
+
+    /// Brings the message to the scanner, for those recipients whose mail is scanned.
+    fn steer(&self, policy: &Policy, mta: Mta, packets: &mut Vec<Packet>) {
+        let scanned = self.accepted.iter().filter_map(|accepted| {
+            let server = policy.servers().find(accepted.ruling.decision.scanner()?)?;
+            Some((accepted, server))
+        });
+        for (accepted, server) in scanned {
+            match mta {
+                // All of them have the same: nobody else shares the message.
+                Mta::Postfix => return packets.push(answer::add_header(VIA_HEADER, &steering::via(server))),
+                Mta::Sendmail => {
+                    let removals =
+                        accepted.spellings.iter().map(|spelling| answer::delete_recipient(spelling));
+                    packets.extend(removals);
+                    packets.push(answer::add_recipient(&steering::rerouted(&accepted.address, server)));
+                }
+                // Nobody whose mail is scanned was accepted from it.
+                Mta::Other => {}
+            }
+        }
     }
 
     fn edit_headers(
@@ -136,11 +183,23 @@ impl Transaction {
             return;
         }
         if marks.loop_token {
-            packets.push(answer::add_header(LOOP_HEADER, loop_id));
+            let line = marks.note.map_or_else(|| loop_id.to_owned(), |note| format!("{loop_id}; {note}"));
+            packets.push(answer::add_header(LOOP_HEADER, &line));
         }
         for reason in &marks.tags {
             packets.push(answer::add_header(TAG_HEADER, &header_value(reason.as_str())));
         }
+    }
+}
+
+/// What the end needs is not there: the message may come again.
+fn not_now(by_headers: Option<&Ruling>) -> Vec<Packet> {
+    let refused = by_headers.map(cannot_carry_out);
+    match refused {
+        Some(Admitted::Refused(reply, reference) | Admitted::Parted(reply, reference)) => {
+            vec![answer::refusal(&reply, reference)]
+        }
+        Some(Admitted::Yes) | None => vec![answer::plain(ReplyKind::Tempfail)],
     }
 }
 

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! The decision itself, in the order: internal, ours, source, recipient, reputation; and, once headers are known, what
+//! The decision itself, in the order: internal, ours, source, recipient, route, reputation; and, once headers are known, what
 //! they tell of the source, loop, and who is behind the gateway.
 //!
 //! Every function here is pure. Three answers run through all of it: yes, no, unknown; unknown always asks for
 //! `defer`, never for a rejection, and never passes as a yes.
 
 use super::rules::Standing;
+use super::scan::{Scanning, Scans};
 use super::source::Checked;
 use super::{
     Answer, Answers, Check, Decision, DomainPolicy, Finding, Mode, Policy, Questions, Reason, Rule, Verdict,
-    existence, reputation, source,
+    existence, reputation, routing, source,
 };
 use crate::mail::{HeaderFacts, Recipient, Session};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 pub fn recipient(policy: &Policy, session: &Session, recipient: &Recipient, answers: &Answers) -> Decision {
     let standing = policy.standing(recipient);
     let mut candidates = Vec::new();
+    let mut scanning = None;
     if let Some(rule) = policy.internal().find(&session.client) {
         return conclude(policy, &standing, vec![accepting(Check::Internal, rule, Reason::Internal)]);
     }
@@ -33,10 +35,16 @@ pub fn recipient(policy: &Policy, session: &Session, recipient: &Recipient, answ
             candidates = left;
             // A stranger gets the same answer for every recipient, so that nobody can ask who exists.
             let goes_on = finding.verdict <= Verdict::Tag;
+            scanning = Scanning::begin(policy, own, (mailbox, domain), &session.client, answers);
             let mut findings = Vec::with_capacity(2);
             findings.push(finding);
             if goes_on {
-                findings.push(existence::check(policy, own, mailbox, domain));
+                let exists = existence::check(policy, own, mailbox, domain);
+                let may_come = exists.verdict <= Verdict::Tag;
+                findings.push(exists);
+                if may_come {
+                    findings.extend(routing::check(policy, own, mailbox, domain));
+                }
                 if let Some(stranger) = stranger {
                     reputation::check(policy, own, stranger, answers, &mut findings);
                 }
@@ -44,7 +52,7 @@ pub fn recipient(policy: &Policy, session: &Session, recipient: &Recipient, answ
             findings
         }
     };
-    Decision { candidates, ..conclude(policy, &standing, findings) }
+    Decision { candidates, scanning, ..conclude(policy, &standing, findings) }
 }
 
 /// What the network has to be asked before [`recipient`] can decide, beside what it has been; nothing for nearly every
@@ -97,11 +105,13 @@ pub fn headers(
 ) -> Option<Decision> {
     // Gateways of different domains may have different clients in front; only the first of them was asked about.
     let asked = behind(policy, recipients, headers).map(|questions| questions.client);
+    let scans = Scans::of(policy, recipients, headers, &answers.tokens);
     let decisions = looked_at(recipients).filter_map(|(decision, domain)| {
         let mut findings = Vec::with_capacity(3);
         let (gateway, finding) = source::settle(domain, &decision.candidates, headers);
         findings.extend(finding);
-        check_loops(policy, domain, headers, &mut findings);
+        findings.extend(scans.findings(domain));
+        check_loops(policy, domain, headers, scans.came_back(domain), &mut findings);
         let listings = answers.listings.as_ref();
         findings.extend(gateway.and_then(|gateway| {
             let listings_of = |address| listings.filter(|_| asked == Some(address));
@@ -112,12 +122,13 @@ pub fn headers(
         }
         Some(Decision::weigh(findings, Some(Arc::clone(domain)), domain.mode, &domain.replies))
     });
-    decisions.fold(None, |strongest: Option<Decision>, decision| match strongest {
+    let strongest = decisions.fold(None, |strongest: Option<Decision>, decision| match strongest {
         Some(strongest) if (strongest.applied, strongest.verdict) >= (decision.applied, decision.verdict) => {
             Some(strongest)
         }
         _ => Some(decision),
-    })
+    });
+    strongest.map(|decision| Decision { passage: scans.passage, ..decision })
 }
 
 /// Decisions about recipients whom the message will be delivered to or held for, and whose domains look at headers;
@@ -160,7 +171,13 @@ fn conclude(policy: &Policy, standing: &Standing<'_>, findings: Vec<Finding>) ->
     }
 }
 
-fn check_loops(policy: &Policy, domain: &DomainPolicy, headers: &HeaderFacts, findings: &mut Vec<Finding>) {
+fn check_loops(
+    policy: &Policy,
+    domain: &DomainPolicy,
+    headers: &HeaderFacts,
+    came_back: bool,
+    findings: &mut Vec<Finding>,
+) {
     let rule = policy.loops();
     let mut judge = |check, is_loop: bool, rule: Rule, reason| {
         findings.push(if is_loop {
@@ -170,7 +187,9 @@ fn check_loops(policy: &Policy, domain: &DomainPolicy, headers: &HeaderFacts, fi
         });
     };
     if rule.max_passes > 0 {
-        let seen = headers.passes();
+        // The way to the scanner and back is one pass, and the one under way.
+        let under_way = u32::from(came_back && headers.unanswered_scans() > 0);
+        let seen = headers.passes().saturating_sub(under_way);
         let passes = Rule::Passes { seen, limit: rule.max_passes };
         judge(Check::Loop, seen >= rule.max_passes, passes, Reason::LoopDetected);
     }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! The outcome of all checks: the strongest finding, and what the domain's mode makes of it.
 
+use super::scan::{Passage, Scanning};
 use super::source::Candidate;
-use super::{DomainPolicy, Finding, Mode, Reason, Replies, Verdict};
+use super::{Check, DomainPolicy, Finding, Mode, Reason, Replies, ServerId, Verdict};
 use crate::mail::Reply;
 use std::sync::Arc;
 
@@ -25,6 +26,10 @@ pub struct Decision {
     pub reply: Option<Reply>,
     /// Gateways of which the headers tell more.
     pub(super) candidates: Vec<Candidate>,
+    /// How the recipient's mail is scanned; nothing where it is not.
+    pub(super) scanning: Option<Box<Scanning>>,
+    /// What becomes of the message because of scanning; only its headers tell.
+    pub(super) passage: Passage,
 }
 
 impl AsRef<Self> for Decision {
@@ -53,12 +58,34 @@ impl Decision {
         };
         let applied = mode.apply(verdict);
         let reply = replies.reply(reason, applied).cloned();
-        Self { domain, findings, reason, verdict, mode, applied, reply, candidates: Vec::new() }
+        Self {
+            domain,
+            findings,
+            reason,
+            verdict,
+            mode,
+            applied,
+            reply,
+            candidates: Vec::new(),
+            scanning: None,
+            passage: Passage::Direct,
+        }
     }
 
     /// The finding that decided.
     pub fn deciding(&self) -> Option<&Finding> {
         self.findings.iter().find(|f| f.reason == self.reason && f.verdict == self.verdict)
+    }
+
+    /// Whether the message was scanned, where that was looked at.
+    pub fn scan(&self) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.check == Check::Scan)
+    }
+
+    /// Where the recipient's mail goes when it was not scanned; nothing where it goes on, whether or not it was.
+    pub fn scanner(&self) -> Option<ServerId> {
+        let scanning = self.scanning.as_ref().filter(|_| self.applied != Verdict::Discard)?;
+        scanning.to()
     }
 
     /// The gateway that the client came through, if any check named one.

@@ -77,9 +77,7 @@ impl Directory {
         if self.overdue {
             return Some(Unready::Overdue);
         }
-        let served = recipients.served.as_ref()?;
-        let all = patterns.into_iter().all(|pattern| served.contains(pattern));
-        (!all).then_some(Unready::NotServed)
+        (!recipients.serves(patterns)).then_some(Unready::NotServed)
     }
 }
 
@@ -92,8 +90,8 @@ pub struct Recipients {
     pub patterns: HashMap<Domain, LocalPatterns>,
     /// Those of the addresses that take mail from internal clients alone.
     pub internal_only: MailboxSet,
-    /// Members of the groups that rules name, by the group's name in lower case, nested ones resolved. A group that is not
-    /// here is not in the data.
+    /// Members of the groups that rules name, by the group's name or key in lower case, nested ones resolved. One that the
+    /// data do not have is empty; one that is not here was not looked for.
     pub groups: HashMap<Arc<str>, MailboxSet>,
     /// The listed domains that the data were filtered by when they were read: of any other, nothing is known. Nothing
     /// where they were not filtered.
@@ -115,6 +113,12 @@ impl From<MailboxSet> for Recipients {
 }
 
 impl Recipients {
+    /// Whether a domain was listed under all of these patterns when the data were read.
+    pub(super) fn serves<'a>(&self, patterns: impl IntoIterator<Item = &'a DomainPattern>) -> bool {
+        let Some(served) = &self.served else { return true };
+        patterns.into_iter().all(|pattern| served.contains(pattern))
+    }
+
     /// The first pattern of the domain that knows the local part, as [`crate::mail::Mailbox::folded_local`] gives it.
     pub(super) fn pattern(&self, folded_local: &str, domain: &Domain) -> Option<&LocalPattern> {
         if self.patterns.is_empty() {
@@ -140,4 +144,16 @@ pub enum Unready {
     NotServed,
     /// It has nobody of the recipient's domain, and there is no other directory.
     Empty,
+}
+
+impl Unready {
+    /// What is the matter with the directory of this name, in words.
+    pub(super) fn of(self, directory: &str) -> String {
+        match self {
+            Self::NotLoaded => format!("directory {directory} is not loaded yet"),
+            Self::Overdue => format!("directory {directory} is older than its max_age"),
+            Self::NotServed => format!("directory {directory} was read before this domain was listed"),
+            Self::Empty => format!("directory {directory} has nobody of this domain, and there is no other"),
+        }
+    }
 }

@@ -8,19 +8,18 @@
 
 use super::decide::{failing, passing, unknown};
 use super::rules::Standing;
+use super::spelling::{Meaning, meanings};
 use super::{
     Answer, Check, Directory, DirectoryId, DomainPolicy, Entry, Finding, Mode, Policy, Reason, RecipientMode,
     Recipients, Rule, Spelling, Unready, Verdict,
 };
-use crate::mail::{self, Domain, DomainPattern, Mailbox, Recipient, batv_mailbox, srs_sender};
+use crate::mail::{self, Domain, DomainPattern, Mailbox, Recipient, SrsSender};
 use std::sync::Arc;
 
 /// How often a forwarder's address may stand for another: SRS1 for the SRS0 of a domain of ours, that for its sender.
 const MOST_SRS: u8 = 2;
 /// Longest address that is recorded, in octets: what SMTP allows (RFC 5321 4.5.3.1.3), and what folding may add.
 const MOST_LEARNED: usize = 320;
-/// Whom Postfix never splits (`split_addr(3)`): postmaster, and its own names for what sends bounces and probes.
-const NEVER_SPLIT: [&str; 3] = ["postmaster", "mailer-daemon", "double-bounce"];
 
 /// What is known of a recipient.
 enum Known {
@@ -101,39 +100,29 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn local(mut self, mut local: &str, most_srs: u8) -> Known {
-        let Self { own, .. } = self;
-        let delimiters = &*own.subaddress;
-        if is_role(local) || base_of(local, delimiters).is_some_and(is_role) {
-            return Known::Yes(Rule::RoleAddress);
-        }
-        if let Some(known) = self.mailbox(local, &Entry::Exact) {
-            return known;
-        }
-        let strip = own.recipients.strip;
-        if let Some(mailbox) = batv_mailbox(local).filter(|_| strip.batv) {
-            local = mailbox;
-            self.spelling.batv = true;
-            if is_role(local) {
-                return Known::Yes(Rule::RoleAddress);
-            }
-            if let Some(known) = self.mailbox(local, &Entry::Exact) {
+    fn local(mut self, local: &str, most_srs: u8) -> Known {
+        let mut bare = local;
+        for meaning in meanings(self.own, local, most_srs > 0) {
+            let known = match meaning {
+                Meaning::Role => Some(Known::Yes(Rule::RoleAddress)),
+                Meaning::Mailbox { local, entry, batv } => {
+                    self.spelling.batv = batv;
+                    self.mailbox(local, &entry)
+                }
+                Meaning::Sender(SrsSender { local, domain }) => {
+                    Some(self.sender(&local, &domain, most_srs.saturating_sub(1)))
+                }
+                Meaning::OwnBounce(pattern) => Some(Known::Yes(Rule::OwnBounces(pattern.clone()))),
+                Meaning::Any(local) => {
+                    bare = local;
+                    self.pattern(local).or_else(|| self.whole(local))
+                }
+            };
+            if let Some(known) = known {
                 return known;
             }
         }
-        if strip.srs
-            && most_srs > 0
-            && let Some(sender) = srs_sender(local)
-        {
-            return self.sender(&sender.local, &sender.domain, most_srs - 1);
-        }
-        if let Some(pattern) = own.recipients.verp.find(local) {
-            return Known::Yes(Rule::OwnBounces(pattern.clone()));
-        }
-        let base = base_of(local, delimiters).and_then(|base| self.mailbox(base, &Entry::Base));
-        base.or_else(|| self.pattern(local))
-            .or_else(|| self.whole(local))
-            .unwrap_or_else(|| self.nobody(local))
+        self.nobody(bare)
     }
 
     /// The sender whom a forwarder's address stands for. Bounces to one who is elsewhere go back to where the forwarder
@@ -161,16 +150,18 @@ impl<'a> Asked<'a> {
 
     /// A mailbox that is listed itself.
     fn mailbox(&self, local: &str, entry: &Entry) -> Option<Known> {
-        self.domains().find_map(|(domain, alias)| {
-            let (directory, known) =
-                self.directories().find(|(_, known)| known.mailboxes.contains(local, domain))?;
+        self.own.names(self.domain).find_map(|(domain, alias)| {
+            let (directory, known) = self
+                .policy
+                .known_directories(self.own)
+                .find(|(_, known)| known.mailboxes.contains(local, domain))?;
             Some(self.listed(directory, known, (local, domain), (entry.clone(), alias)))
         })
     }
 
     fn pattern(&self, local: &str) -> Option<Known> {
-        self.domains().find_map(|(domain, alias)| {
-            self.directories().find_map(|(directory, known)| {
+        self.own.names(self.domain).find_map(|(domain, alias)| {
+            self.policy.known_directories(self.own).find_map(|(directory, known)| {
                 let entry = Entry::Pattern(known.pattern(local, domain)?.clone());
                 Some(self.listed(directory, known, (local, domain), (entry, alias)))
             })
@@ -178,9 +169,11 @@ impl<'a> Asked<'a> {
     }
 
     fn whole(&self, local: &str) -> Option<Known> {
-        self.domains().find_map(|(domain, alias)| {
-            let (directory, known) =
-                self.directories().find(|(_, known)| known.mailboxes.contains_whole(domain))?;
+        self.own.names(self.domain).find_map(|(domain, alias)| {
+            let (directory, known) = self
+                .policy
+                .known_directories(self.own)
+                .find(|(_, known)| known.mailboxes.contains_whole(domain))?;
             Some(self.listed(directory, known, (local, domain), (Entry::WholeDomain, alias)))
         })
     }
@@ -215,20 +208,6 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// The names of the recipient's domain, and whether that is the one that it is an alias of.
-    fn domains(&self) -> impl Iterator<Item = (&'a Domain, bool)> + use<'a> {
-        let target = self.own.recipients.alias_of.as_ref();
-        [Some((self.domain, false)), target.map(|target| (target, true))].into_iter().flatten()
-    }
-
-    /// Those of the domain's directories of which something is known.
-    fn directories(&self) -> impl Iterator<Item = (&'a Arc<Directory>, &'a Recipients)> + use<'a> {
-        let Self { policy, own, .. } = *self;
-        let directories = own.directories.iter().chain(&own.recipients.learned);
-        let found = directories.filter_map(|id| policy.directories().find(*id));
-        found.filter_map(|directory| Some((directory, directory.recipients.as_deref()?)))
-    }
-
     /// The first directory that cannot say that the recipient does not exist. Where the domain is an alias, its data have
     /// to cover both names, because the recipient may be listed under either.
     fn unready(&self) -> Option<Rule> {
@@ -261,19 +240,4 @@ impl<'a> Asked<'a> {
             })
         })
     }
-}
-
-/// RFC 5321 4.5.1, RFC 2142.
-fn is_role(local: &str) -> bool {
-    matches!(local, "postmaster" | "abuse")
-}
-
-/// What precedes the first delimiter, unless that is nothing, or Postfix would not split here (`split_addr(3)`; its
-/// `owner_request_special` is on by default).
-fn base_of<'a>(local: &'a str, delimiters: &str) -> Option<&'a str> {
-    let at = local.find(|c| delimiters.contains(c)).filter(|at| *at > 0)?;
-    let of_a_list =
-        || local.starts_with("owner-") || local.strip_suffix("-request").is_some_and(|list| !list.is_empty());
-    let whole = NEVER_SPLIT.contains(&local) || (delimiters.contains('-') && of_a_list());
-    (!whole).then(|| &local[..at])
 }

@@ -124,7 +124,7 @@ impl ByHeader {
     /// Any line of the name will do: a gateway that puts its own below leaves those that a sender wrote, and who could
     /// spoil a message by adding a line could make the gateway's mail bounce. The guesses that fit into one message are
     /// bounded where the lines are kept. Every line is held against every secret, so that time tells nothing.
-    fn of(gateway: &Gateway, headers: &HeaderFacts) -> Self {
+    pub(super) fn of(gateway: &Gateway, headers: &HeaderFacts) -> Self {
         let Some(factor) = &gateway.header else { return Self::Missing };
         let (mut there, mut right) = (false, false);
         for value in headers.values(&factor.name) {
@@ -192,6 +192,11 @@ impl Shown {
     /// Whether the header line is still awaited.
     pub(super) fn awaits(&self) -> bool {
         self.header == Some(ByHeader::Awaited)
+    }
+
+    /// What its address comes to, where that is looked at.
+    pub(super) fn address_answer(&self) -> Option<Answer> {
+        self.address.as_ref().map(ByAddress::answer)
     }
 
     /// Whether a live name has not been answered that the address depends on.

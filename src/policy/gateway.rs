@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// A gateway's place in [`Gateways`]. Gateways change by themselves and domains do not, so a domain names its
 /// gateways by place, and a policy with fresh gateways shares everything else with the one before it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct GatewayId(u32);
 
 /// All gateways, by place.

@@ -4,18 +4,72 @@
 //! Holding a message holds it for everyone, so recipients that would be held and recipients that would not cannot
 //! share it: the first accepted one decides, the others get 452 4.5.3 and come again. Discarding removes its recipients
 //! alone. Tags and the loop token are lines on the whole message, and so are those by which gateways are known.
+//!
+//! What a message is sent to a scanner with are lines too, so that nobody whose mail is not scanned shares it; and where a
+//! line is what steers it, one message has one scanner.
 
-use super::{Decision, Mode, Policy, Reason, Verdict};
-use crate::mail::{EnhancedCode, Reply, ReplyClass, ReplyText};
+use super::scan::Passage;
+use super::{Decision, Mode, Policy, Reason, ServerId, Verdict};
+use crate::mail::{
+    CAME_SCANNED, Domain, EnhancedCode, MAX_DIGESTS, Reply, ReplyClass, ReplyText, SCAN_HEADER, SENT_TO_SCAN,
+    SpentToken, VIA_HEADER,
+};
+use std::collections::HashMap;
+
+/// Tokens on one message: with more of them headers would be longer than MTAs take.
+const MAX_TOKENS: usize = 16;
 
 /// Who can be in one message, given who is in it already.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Sharing {
     /// Whether the message will be held, once a recipient has decided it.
     held: Option<bool>,
+    /// Where the message goes if it was not scanned, once a recipient has decided it.
+    scanner: Option<Option<ServerId>>,
+    /// How many recipients of each domain need a token.
+    signed: HashMap<Domain, usize>,
+}
+
+/// How a message is brought to a scanner.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Steering {
+    /// All of it goes to one next hop.
+    Message,
+    /// Each recipient goes its own way.
+    Recipient,
 }
 
 impl Sharing {
+    /// Takes in a recipient; false when the message cannot be treated as its decision asks.
+    pub fn takes(&mut self, decision: &Decision, steering: Steering) -> bool {
+        if decision.applied == Verdict::Discard {
+            return true;
+        }
+        let scanner = decision.scanner();
+        let first = self.scanner.unwrap_or(scanner);
+        let fits = match steering {
+            Steering::Message => first == scanner,
+            Steering::Recipient => first.is_some() == scanner.is_some(),
+        };
+        let domain = scanner.and(decision.scanning.as_ref()).map(|scanning| scanning.domain());
+        if !fits || !self.has_room(domain) || !self.admits(decision.applied) {
+            return false;
+        }
+        self.scanner = Some(first);
+        if let Some(domain) = domain {
+            *self.signed.entry(domain.clone()).or_default() += 1;
+        }
+        true
+    }
+
+    /// Whether one more recipient of this domain can have a token.
+    fn has_room(&self, domain: Option<&Domain>) -> bool {
+        let Some(domain) = domain else { return true };
+        let own = self.signed.get(domain).copied().unwrap_or_default();
+        let tokens = || self.signed.values().map(|count| count.div_ceil(MAX_DIGESTS)).sum::<usize>();
+        !own.is_multiple_of(MAX_DIGESTS) || tokens() < MAX_TOKENS
+    }
+
     /// Takes in a recipient to whom this is to happen; false when the message cannot be treated as it asks.
     pub fn admits(&mut self, applied: Verdict) -> bool {
         match applied {
@@ -50,6 +104,12 @@ pub struct Marks<'a, R> {
     pub remove: Vec<&'a str>,
     /// A line with the loop token is added.
     pub loop_token: bool,
+    /// What stands behind the loop token.
+    pub note: Option<&'static str>,
+    /// It goes to the scanner, for those recipients whose mail is scanned ([`Decision::scanner`]).
+    pub away: bool,
+    /// Scan tokens that have been used when it is accepted.
+    pub spent: &'a [SpentToken],
     /// A line with each of these reasons is added.
     pub tags: Vec<Reason>,
     /// It is held, because of this decision.
@@ -94,11 +154,24 @@ pub fn ending<'a, R: AsRef<Decision>>(
             remove.push(name);
         }
     }
+    // Whoever wrote them: where they are ours, they have done what they were for.
+    if policy.scans() {
+        remove.extend([SCAN_HEADER, VIA_HEADER]);
+    }
+    let (note, spent) = match by_headers.map(|ruling| &ruling.as_ref().passage) {
+        Some(Passage::Scanned(spent)) => (Some(CAME_SCANNED), &**spent),
+        Some(Passage::Away) => (Some(SENT_TO_SCAN), &[][..]),
+        Some(Passage::Direct) | None => (None, &[][..]),
+    };
+    let away = note == Some(SENT_TO_SCAN);
     let mut holding = staying.iter().copied().chain(by_headers);
     Ending::Passed(Marks {
         remove_forged: looked_at && !internal,
         remove,
-        loop_token: looked_at && policy.loops().max_passes > 0,
+        loop_token: looked_at && policy.loops().max_passes > 0 || note.is_some(),
+        note,
+        away,
+        spent,
         tags,
         hold: holding.find(|ruling| applied(ruling) == Verdict::Quarantine),
     })

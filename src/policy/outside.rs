@@ -4,7 +4,7 @@
 //! Policy says what is to be asked and never asks; the gate puts the questions, under a deadline. A question that was
 //! not answered is [`Answer::Unknown`], and so is one that nobody put.
 
-use super::{Answer, LiveName};
+use super::{Answer, LiveName, Tokens};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -32,6 +32,8 @@ pub struct Answers {
     pub reverse: Option<ReverseName>,
     /// Whether many clients seem to hide behind the client's address.
     pub hidden: bool,
+    /// What the scan tokens of the message are worth.
+    pub tokens: Tokens,
 }
 
 impl Answers {

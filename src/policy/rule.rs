@@ -2,7 +2,7 @@
 //! What gave the answer to a check, as a value and in words. The words are for the log and for administrators; a client
 //! never sees them.
 
-use super::{ReverseName, Shown, Unready, Weighed};
+use super::{Answer, ReverseName, Shown, Sign, Unready, Weighed};
 use crate::mail::{Escaped, LocalPattern, Network};
 use std::fmt;
 use std::sync::Arc;
@@ -137,6 +137,63 @@ pub enum Rule {
         /// Why not.
         why: Unready,
     },
+    /// The message came back from this gateway and shows that it was scanned.
+    Scanned {
+        /// The gateway's name.
+        gateway: Arc<str>,
+        /// What shows it.
+        sign: Sign,
+    },
+    /// It shows that it was scanned, but it cannot be told whether it comes from this gateway.
+    MayBeScanned {
+        /// The gateway's name.
+        gateway: Arc<str>,
+        /// What shows it.
+        sign: Sign,
+    },
+    /// It was not scanned, and is for this server to scan.
+    ToScan {
+        /// The server's name.
+        server: Arc<str>,
+        /// The name of the gateway that it would come back from.
+        gateway: Arc<str>,
+        /// Whether the client is that gateway.
+        from: Answer,
+        /// What shows whether it was scanned.
+        sign: Sign,
+    },
+    /// It was not scanned, the scanner is down, and it is delivered all the same.
+    ScannerDown {
+        /// The server's name.
+        server: Arc<str>,
+    },
+    /// There are no keys to sign and to check scan tokens with.
+    NoScanKeys,
+    /// Trips to the scanner from which it did not come back scanned.
+    ScanTrips {
+        /// How many there are.
+        seen: u32,
+    },
+    /// Mail for the recipient goes to a server.
+    Routed {
+        /// The server's name.
+        server: Arc<str>,
+        /// The routing rule that says so; nothing where none is for the recipient and `unrouted` names the server.
+        route: Option<Arc<str>>,
+    },
+    /// No routing rule is for the recipient, and the MTA does as it would without any.
+    NotRouted,
+    /// No routing rule is for the recipient, and so there is no server for it.
+    NoRoute,
+    /// It cannot be told whether a routing rule is for the recipient.
+    GroupUnknown {
+        /// The rule.
+        route: Arc<str>,
+        /// The directory that cannot say who is in a group.
+        directory: Arc<str>,
+        /// Why not.
+        why: Unready,
+    },
     /// Loop tokens of this installation on the message.
     Passes {
         /// How many there are.
@@ -161,7 +218,7 @@ impl Rule {
     /// The gateway that the rule names.
     pub fn gateway(&self) -> Option<&str> {
         match self {
-            Self::Gateway { gateway, .. } => Some(gateway),
+            Self::Gateway { gateway, .. } | Self::Scanned { gateway, .. } => Some(gateway),
             Self::AnyClient => Some("any"),
             Self::InternalNetwork(_)
             | Self::Authenticated
@@ -187,6 +244,15 @@ impl Rule {
             | Self::NoDirectories
             | Self::InNoDirectory
             | Self::DirectoryUnready { .. }
+            | Self::MayBeScanned { .. }
+            | Self::ToScan { .. }
+            | Self::ScannerDown { .. }
+            | Self::NoScanKeys
+            | Self::ScanTrips { .. }
+            | Self::Routed { .. }
+            | Self::NotRouted
+            | Self::NoRoute
+            | Self::GroupUnknown { .. }
             | Self::Passes { .. }
             | Self::Hops { .. }
             | Self::ForgedHeaders
@@ -252,16 +318,35 @@ impl fmt::Display for Rule {
             Self::RoleAddress => f.write_str("postmaster and abuse always exist"),
             Self::NoDirectories => f.write_str("domain has no directories"),
             Self::InNoDirectory => f.write_str("in none of the domain's directories"),
-            Self::DirectoryUnready { directory, why } => match why {
-                Unready::NotLoaded => write!(f, "directory {directory} is not loaded yet"),
-                Unready::Overdue => write!(f, "directory {directory} is older than its max_age"),
-                Unready::NotServed => {
-                    write!(f, "directory {directory} was read before this domain was listed")
+            Self::DirectoryUnready { directory, why } => f.write_str(&why.of(directory)),
+            Self::Scanned { gateway, sign } => write!(f, "came back from gateway {gateway}, and {sign}"),
+            Self::MayBeScanned { gateway, sign } => {
+                write!(f, "{sign}, but nobody can tell whether client is gateway {gateway}")
+            }
+            Self::ToScan { server, gateway, from, sign } => {
+                write!(f, "to be scanned by server {server}: ")?;
+                match from {
+                    Answer::Yes | Answer::Unknown => write!(f, "{sign}"),
+                    Answer::No if sign.is_missing() => write!(f, "client is not gateway {gateway}"),
+                    Answer::No => write!(f, "{sign}, but client is not gateway {gateway}"),
                 }
-                Unready::Empty => {
-                    write!(f, "directory {directory} has nobody of this domain, and there is no other")
-                }
-            },
+            }
+            Self::ScannerDown { server } => {
+                write!(f, "not scanned, since server {server} is down, and delivered all the same")
+            }
+            Self::NoScanKeys => f.write_str("there are no keys for scan tokens"),
+            Self::ScanTrips { seen } => write!(f, "sent to be scanned {seen} times, and not scanned"),
+            Self::Routed { server, route: Some(route) } => {
+                write!(f, "route {route} leads to server {server}")
+            }
+            Self::Routed { server, route: None } => {
+                write!(f, "no route is for the recipient, and what is unrouted goes to server {server}")
+            }
+            Self::NotRouted => f.write_str("no route is for the recipient, so the MTA's own holds"),
+            Self::NoRoute => f.write_str("no route is for the recipient"),
+            Self::GroupUnknown { route, directory, why } => {
+                write!(f, "route {route} may be for the recipient: {}", why.of(directory))
+            }
             Self::Passes { seen, limit } => write!(f, "earlier passes: {seen}, limit {limit}"),
             Self::Hops { seen, limit } => write!(f, "Received lines: {seen}, limit {limit}"),
             Self::ForgedHeaders => f.write_str("too many header lines to remove"),

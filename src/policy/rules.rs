@@ -5,7 +5,10 @@ use super::{
     Directories, DirectoryId, Gateway, GatewayId, Gateways, Mode, Reason, RecipientRules, Replies,
     Reputation, Route, ScanRule, Servers, Unrouted, Verdict,
 };
-use crate::mail::{Client, Domain, DomainPattern, DomainTable, HeaderWatch, Mailbox, NetworkSet, Recipient};
+use crate::mail::{
+    Client, Domain, DomainPattern, DomainTable, HeaderWatch, Mailbox, NetworkSet, Recipient, SCAN_HEADER,
+    VIA_HEADER,
+};
 use std::sync::Arc;
 
 /// Everything that a decision needs.
@@ -21,6 +24,9 @@ pub struct Policy {
     servers: Servers,
     routes: Arc<[Route]>,
     strictest: Mode,
+    scans: bool,
+    /// Those that any domain names, by place.
+    in_use: Arc<[GatewayId]>,
     watch: Arc<HeaderWatch>,
     asks: bool,
 }
@@ -150,8 +156,10 @@ impl Policy {
         reputation: Reputation,
     ) -> Self {
         let strictest = domains.values().map(|domain| domain.mode).max().unwrap_or(Mode::Inactive);
-        let watch = Arc::new(watch(&loops, &gateways));
+        let scans = domains.values().any(|domain| domain.scan.is_some() && domain.mode > Mode::Inactive);
+        let watch = Arc::new(watch(&loops, &gateways, scans));
         let asks = asks(&gateways, reputation);
+        let in_use = in_use(&domains);
         let domains = Arc::new(domains);
         Self {
             internal,
@@ -164,6 +172,8 @@ impl Policy {
             servers: Servers::default(),
             routes: Arc::from([]),
             strictest,
+            scans,
+            in_use,
             watch,
             asks,
         }
@@ -194,7 +204,7 @@ impl Policy {
     /// The same policy with other gateways in the same places.
     #[must_use]
     pub fn with_gateways(&self, gateways: Gateways) -> Self {
-        let watch = Arc::new(watch(&self.loops, &gateways));
+        let watch = Arc::new(watch(&self.loops, &gateways, self.scans));
         let asks = asks(&gateways, self.reputation);
         Self { gateways, watch, asks, ..self.clone() }
     }
@@ -213,6 +223,11 @@ impl Policy {
     /// All gateways.
     pub fn gateways(&self) -> &Gateways {
         &self.gateways
+    }
+
+    /// The gateways that any listed domain names.
+    pub(super) fn gateways_in_use(&self) -> impl Iterator<Item = &Arc<Gateway>> {
+        self.in_use.iter().filter_map(|id| self.gateways.find(*id))
     }
 
     /// What is asked about clients that are no gateway.
@@ -278,14 +293,32 @@ impl Policy {
         self.internal.find(client).is_some()
     }
 
-    /// The names of the header lines by which a domain's gateways are known.
-    pub(super) fn header_names<'a>(&'a self, domain: &'a DomainPolicy) -> impl Iterator<Item = &'a str> {
+    /// Whether the mail of any domain is scanned.
+    pub fn scans(&self) -> bool {
+        self.scans
+    }
+
+    /// For how long a scan token may be valid at most, in seconds.
+    pub fn longest_scan(&self) -> u32 {
+        self.domains.values().filter_map(|domain| Some(domain.scan.as_ref()?.valid)).max().unwrap_or(0)
+    }
+
+    /// The gateways that a domain's mail may come from; those that it names first, then the one that it is scanned by.
+    pub(super) fn gateways_of<'a>(
+        &'a self,
+        domain: &'a DomainPolicy,
+    ) -> impl Iterator<Item = &'a Arc<Gateway>> {
         let ids = match &domain.source {
             Source::Any => &[],
             Source::Gateways(ids) => ids.as_slice(),
         };
-        let gateways = ids.iter().filter_map(|id| self.gateways.find(*id));
-        gateways.filter_map(|gateway| Some(&*gateway.header.as_ref()?.name))
+        let scan = domain.scan.as_ref().map(|scan| scan.gateway).filter(|scan| !ids.contains(scan));
+        ids.iter().copied().chain(scan).filter_map(|id| self.gateways.find(id))
+    }
+
+    /// The names of the header lines by which a domain's gateways are known.
+    pub(super) fn header_names<'a>(&'a self, domain: &'a DomainPolicy) -> impl Iterator<Item = &'a str> {
+        self.gateways_of(domain).filter_map(|gateway| Some(&*gateway.header.as_ref()?.name))
     }
 
     /// Whether any domain can ask for this verdict, so that a door can ask its MTA for what carrying it out takes.
@@ -323,15 +356,29 @@ impl Policy {
     }
 }
 
+/// The gateways that any domain names, each once.
+fn in_use(domains: &DomainTable<Arc<DomainPolicy>>) -> Arc<[GatewayId]> {
+    let named = domains.values().flat_map(|domain| match &domain.source {
+        Source::Any => [].as_slice(),
+        Source::Gateways(ids) => ids.as_slice(),
+    });
+    let mut ids: Vec<GatewayId> = named.copied().collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids.into()
+}
+
 /// Whether anything can need asking: a live name, or a reputation.
 fn asks(gateways: &Gateways, reputation: Reputation) -> bool {
     let mut addresses = gateways.iter().filter_map(|gateway| gateway.addresses.as_ref());
     reputation.is_on() || addresses.any(|addresses| !addresses.live.is_empty())
 }
 
-/// What headers are looked at for: our loop token, the lines by which gateways are known, and the hops before one.
-fn watch(loops: &LoopRule, gateways: &Gateways) -> HeaderWatch {
-    let mut names: Vec<Box<str>> = Vec::new();
+/// What headers are looked at for: our loop token, the lines by which gateways are known, the hops before one, and what
+/// mail is sent to a scanner with.
+fn watch(loops: &LoopRule, gateways: &Gateways, scans: bool) -> HeaderWatch {
+    let own = [SCAN_HEADER, VIA_HEADER].into_iter().filter(|_| scans);
+    let mut names: Vec<Box<str>> = own.map(Into::into).collect();
     for gateway in gateways.iter() {
         let hops = gateway.behind.map(|_| "Received");
         for name in gateway.header.iter().map(|header| &*header.name).chain(hops) {

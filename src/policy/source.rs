@@ -26,6 +26,16 @@ impl PartialEq for Candidate {
 }
 
 impl Candidate {
+    /// What a client shows of a gateway before the headers are known.
+    pub(super) fn new(gateway: &Arc<Gateway>, client: &Client, answers: &Answers) -> Self {
+        Self { gateway: Arc::clone(gateway), shown: Shown::of(gateway, client, answers) }
+    }
+
+    /// Whether the client is the gateway, now that the headers are known.
+    pub(super) fn with_headers(&self, headers: &HeaderFacts) -> Answer {
+        self.shown.with_headers(&self.gateway, headers).answer(self.gateway.require)
+    }
+
     fn answer(&self) -> Answer {
         self.shown.answer(self.gateway.require)
     }
@@ -72,13 +82,13 @@ impl Checked {
 
 /// Checks the source by what is known before the headers are.
 pub(super) fn check(policy: &Policy, domain: &DomainPolicy, client: &Client, answers: &Answers) -> Checked {
-    let Source::Gateways(ids) = &domain.source else {
+    if let Source::Any = domain.source {
         let stranger = first_hop(policy, client, answers);
         return Checked { stranger, ..Checked::settled(passing(Check::Source, Rule::AnyClient)) };
-    };
+    }
     let mut undecided = Vec::new();
     let mut nearest = Nearest::default();
-    for gateway in ids.iter().filter_map(|id| policy.gateways().find(*id)) {
+    for gateway in policy.gateways_of(domain) {
         let shown = Shown::of(gateway, client, answers);
         match shown.answer(gateway.require) {
             Answer::Yes if !shown.awaits() => return is_gateway(gateway, shown),
@@ -159,22 +169,34 @@ pub(super) fn unasked(
     answers: &Answers,
 ) -> Vec<LiveName> {
     let mut names: Vec<LiveName> = Vec::new();
-    let Source::Gateways(ids) = &domain.source else { return names };
-    for gateway in ids.iter().filter_map(|id| policy.gateways().find(*id)) {
-        let shown = Shown::of(gateway, client, answers);
-        match shown.answer(gateway.require) {
-            Answer::Yes if !shown.awaits() => return Vec::new(),
-            Answer::Unknown if shown.waits_for_name() => {
-                let live = gateway.addresses.iter().flat_map(|addresses| &addresses.live);
-                for name in live.filter(|name| !answers.knows(name)) {
-                    if !names.contains(name) {
-                        names.push(name.clone());
-                    }
-                }
+    let mut ask = |gateway: &Gateway| {
+        let live = gateway.addresses.iter().flat_map(|addresses| &addresses.live);
+        for name in live.filter(|name| !answers.knows(name)) {
+            if !names.contains(name) {
+                names.push(name.clone());
             }
-            Answer::Yes | Answer::No | Answer::Unknown => {}
+        }
+    };
+    // Whether mail comes back from there matters, whoever else the client is.
+    let scan = domain.scan.as_ref().and_then(|scan| policy.gateways().find(scan.gateway));
+    let waits = |gateway: &Arc<Gateway>, shown: &Shown| {
+        shown.answer(gateway.require) == Answer::Unknown && shown.waits_for_name()
+    };
+    if let Some(gateway) = scan.filter(|gateway| waits(gateway, &Shown::of(gateway, client, answers))) {
+        ask(gateway);
+    }
+    let mut undecided = Vec::new();
+    for gateway in policy.gateways_of(domain).filter(|_| !matches!(domain.source, Source::Any)) {
+        let shown = Shown::of(gateway, client, answers);
+        if shown.answer(gateway.require) == Answer::Yes && !shown.awaits() {
+            undecided.clear();
+            break;
+        }
+        if waits(gateway, &shown) {
+            undecided.push(gateway);
         }
     }
+    undecided.into_iter().for_each(|gateway| ask(gateway));
     names
 }
 

@@ -5,6 +5,8 @@ mod factors;
 mod properties;
 mod recipients;
 mod reputation;
+mod routing;
+mod scan;
 
 use super::*;
 use crate::mail::{

@@ -12,10 +12,11 @@ static TAKEN: AtomicU16 = AtomicU16::new(0);
 
 /// An IPv4 loopback address that no other test uses, with this port.
 pub(crate) fn own_address(port: u16) -> SocketAddr {
-    let number = TAKEN.fetch_add(1, Ordering::Relaxed) + 1;
-    let number = u8::try_from(number).expect("at most 255 servers in a test process");
+    let number = TAKEN.fetch_add(1, Ordering::Relaxed);
+    let [block, number] = [number / 255, number % 255 + 1].map(|part| u8::try_from(part).expect("a byte"));
+    assert!(block < 3, "at most 765 servers in a test process");
     let [.., high, low] = std::process::id().to_be_bytes();
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 64 + (high & 63), low, number)), port)
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 64 * (block + 1) + (high & 63), low, number)), port)
 }
 
 /// A free port on `::1`, below the range from which clients get theirs. Each process looks among twenty of

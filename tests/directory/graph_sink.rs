@@ -90,6 +90,7 @@ pub(crate) fn rules() -> SyncRules {
         include: RecipientKind::SAID.to_vec(),
         patterns: false,
         timeout: Duration::from_secs(20),
+        groups: Vec::new(),
     }
 }
 

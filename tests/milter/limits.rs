@@ -5,10 +5,11 @@
 use crate::support::*;
 use indymilter::MacroStage;
 use indymilter::message::command::Command;
-use postern::gate::{Case, Counters, Event, Gate, Judge, Ruling, SessionId};
-use postern::mail::Recipient;
+use postern::gate::{Case, Counters, Event, Gate, Judge, Outcome, Patience, Ruling, SessionId, Table};
+use postern::mail::{Recipient, SpentToken};
 use postern::milter::{DECISION_LIMIT, FRAME_LIMIT, IDLE_LIMIT, NEGOTIATION_LIMIT, WRITE_LIMIT};
-use postern::policy::{Decision, Policy};
+use postern::policy::{Decision, Policy, Vouched};
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Duration, Instant, timeout};
@@ -149,8 +150,20 @@ impl Judge for Stuck {
     fn overdue_headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
         self.gate.overdue_headers(policy, case, recipients)
     }
+    fn sign(&self, recipients: &[&Decision]) -> Option<Vec<String>> {
+        self.gate.sign(recipients)
+    }
+    fn spend(&self, tokens: &[SpentToken]) -> bool {
+        self.gate.spend(tokens)
+    }
+    async fn vouched(&self, policy: &Policy, client: IpAddr, patience: Patience) -> Vouched {
+        self.gate.vouched(policy, client, patience).await
+    }
     fn count(&self, event: Event) {
         self.gate.count(event);
+    }
+    fn looked_up(&self, table: Table, outcome: Outcome) -> u64 {
+        self.gate.looked_up(table, outcome)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use crate::common::dir::{TestDir, make_dir};
 use crate::common::postern::{Endpoint, Postern};
@@ -36,23 +36,42 @@ pub(crate) struct House {
     /// The next hop.
     pub(crate) sink: Sink,
     home: TestDir,
+    listens: Vec<Endpoint>,
 }
 
 impl House {
     /// Starts everything, Postern with this configuration.
-    pub(crate) fn open(kind: Kind, transport: Transport, config: &str, extra: &Extra) -> Self {
+    pub(crate) fn open(kind: Kind, transport: Transport, config: &str, extra: &Extra<'_>) -> Self {
         let sink = Sink::start();
         let mta: Box<dyn Mta> = match kind {
             Kind::Postfix => Box::new(Postfix::start(&sink, Some(transport), extra)),
             Kind::Sendmail => Box::new(Sendmail::start(&sink, Some(transport), extra)),
         };
-        let home = TestDir::new();
-        make_dir(&home.join("state"), 0o755);
+        let home = Self::home();
         home.write("staff.txt", include_str!("staff.txt"));
-        let mut house = Self { postern: None, mta, sink, home };
+        let listens = vec![mta.milter().expect("a milter").clone()];
+        let mut house = Self { postern: None, mta, sink, home, listens };
         house.configure(config);
         house.start_postern();
         house
+    }
+
+    /// What the tests have started themselves.
+    pub(crate) fn of(
+        mta: Box<dyn Mta>,
+        postern: Postern,
+        sink: Sink,
+        home: TestDir,
+        listens: Vec<Endpoint>,
+    ) -> Self {
+        Self { postern: Some(postern), mta, sink, home, listens }
+    }
+
+    /// A directory for Postern, with one for its state.
+    pub(crate) fn home() -> TestDir {
+        let home = TestDir::new();
+        make_dir(&home.join("state"), 0o755);
+        home
     }
 
     /// Everything under the common configuration, over a unix socket.
@@ -62,7 +81,7 @@ impl House {
 
     /// Writes Postern's configuration, which is read at its next start or reload.
     pub(crate) fn configure(&self, config: &str) {
-        let places = [("DIR", self.home().display().to_string()), ("LISTEN", self.listens()[0].to_string())];
+        let places = [("DIR", self.dir().display().to_string()), ("LISTEN", self.listens[0].to_string())];
         let places = places.each_ref().map(|(name, value)| (*name, value.as_str()));
         self.write("postern.toml", &fill(config, &places));
     }
@@ -74,7 +93,7 @@ impl House {
 
     /// Starts Postern and waits until it listens.
     pub(crate) fn start_postern(&mut self) {
-        self.postern = Some(Postern::start(self.home(), &self.listens()));
+        self.postern = Some(Postern::start(self.dir(), &self.listens));
     }
 
     /// The running Postern.
@@ -84,15 +103,7 @@ impl House {
 
     /// Runs a command of Postern's on the configuration: its exit code, and what it prints on both outputs.
     pub(crate) fn command(&self, arguments: &str) -> (i32, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_postern"))
-            .args(arguments.split_whitespace())
-            .arg("--config")
-            .arg(self.home.join("postern.toml"))
-            .stdin(Stdio::null())
-            .output()
-            .expect("postern runs");
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
+        command(&self.home, arguments)
     }
 
     /// The same for a command that is to succeed.
@@ -132,13 +143,27 @@ impl House {
         format!("  {}:\n    {}\n  Postern:\n    {}\n", self.mta.name(), tail(&self.mta.log()), tail(&postern))
     }
 
-    fn home(&self) -> &Path {
+    fn dir(&self) -> &Path {
         self.home.path()
     }
+}
 
-    fn listens(&self) -> [Endpoint; 1] {
-        [self.mta.milter().expect("a milter").clone()]
-    }
+/// Runs a command of Postern's on the configuration in this directory: its exit code, and what it prints on both outputs.
+fn command(home: &TestDir, arguments: &str) -> (i32, String) {
+    let output = output(home, arguments);
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
+}
+
+/// Runs a command of Postern's on the configuration in this directory.
+pub(crate) fn output(home: &TestDir, arguments: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_postern"))
+        .args(arguments.split_whitespace())
+        .arg("--config")
+        .arg(home.join("postern.toml"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("postern runs")
 }
 
 fn tail(log: &str) -> String {

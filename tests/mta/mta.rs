@@ -59,15 +59,17 @@ pub(crate) enum Shows {
 
 /// What a server is started with beside its template.
 #[derive(Default)]
-pub(crate) struct Extra {
+pub(crate) struct Extra<'a> {
     /// Whether it offers STARTTLS.
     pub(crate) tls: Tls,
     /// Settings of Postfix, `name = value`.
-    pub(crate) postfix: &'static [&'static str],
+    pub(crate) postfix: &'a [&'a str],
     /// Lines of `sendmail.mc`, before the mailers.
-    pub(crate) sendmail: &'static [&'static str],
+    pub(crate) sendmail: &'a [&'a str],
+    /// Lines of `sendmail.mc`, behind the mailers.
+    pub(crate) sendmail_end: &'a [&'a str],
     /// Raw lines of `sendmail.cf`.
-    pub(crate) sendmail_cf: &'static [&'static str],
+    pub(crate) sendmail_cf: &'a [&'a str],
 }
 
 /// A private mail server on loopback that asks a milter and relays everything to the sink.

@@ -38,7 +38,7 @@ pub(crate) struct Postfix {
 
 impl Postfix {
     /// Starts it, with a milter reached in this way, or none.
-    pub(crate) fn start(sink: &Sink, transport: Option<Transport>, extra: &Extra) -> Self {
+    pub(crate) fn start(sink: &Sink, transport: Option<Transport>, extra: &Extra<'_>) -> Self {
         need(Path::new(PROGRAM), "the package postfix");
         let dir = TestDir::new();
         let (smtp, smtp6) = (own_address(2525), own_address6());
@@ -164,8 +164,8 @@ impl Mta for Postfix {
 /// Replaces lines of main.cf: a setting that is given twice is a warning from every program.
 fn override_settings(main: &mut String, settings: &[&str]) {
     for setting in settings {
-        let (name, _) = setting.split_once(" = ").expect("name = value");
-        let kept = main.lines().filter(|line| !line.starts_with(&format!("{name} = ")));
+        let (name, _) = setting.split_once(" =").expect("name = value");
+        let kept = main.lines().filter(|line| !line.starts_with(&format!("{name} =")));
         *main = kept.chain([*setting, ""]).collect::<Vec<_>>().join("\n");
     }
 }

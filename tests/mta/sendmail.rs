@@ -31,7 +31,7 @@ pub(crate) struct Sendmail {
 
 impl Sendmail {
     /// Starts it, with a milter reached in this way, or none.
-    pub(crate) fn start(sink: &Sink, transport: Option<Transport>, extra: &Extra) -> Self {
+    pub(crate) fn start(sink: &Sink, transport: Option<Transport>, extra: &Extra<'_>) -> Self {
         need(&program(), "Sendmail there");
         let dir = TestDir::new();
         let (smtp, smtp6) = (own_address(2525), own_address6());
@@ -69,6 +69,7 @@ impl Sendmail {
             include_str!("sendmail.mc"),
             &[
                 ("LINES", &lines.join("\n")),
+                ("END", &extra.sendmail_end.join("\n")),
                 ("CONFIG", &extra.sendmail_cf.join("\n")),
                 ("DIR", &root),
                 ("CF", &install_root().join("usr/share/sendmail/cf").display().to_string()),

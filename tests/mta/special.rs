@@ -43,10 +43,11 @@ fn clients_behind_a_proxy() {
 
 const EHLO: &str = "EHLO client.example";
 
-const ANONYMOUS: Extra = Extra {
+const ANONYMOUS: Extra<'_> = Extra {
     tls: Tls::Off,
     postfix: &[],
     sendmail: &["define(`confAUTH_MECHANISMS', `ANONYMOUS')dnl", "TRUST_AUTH_MECH(`ANONYMOUS')dnl"],
+    sendmail_end: &[],
     sendmail_cf: &[],
 };
 
@@ -67,7 +68,8 @@ fn anonymous_is_nobody() {
     play(&House::open(Kind::Sendmail, Transport::Unix, CONFIG, &ANONYMOUS), &dialogues);
 }
 
-const TLS: Extra = Extra { tls: Tls::Itself, postfix: &[], sendmail: &[], sendmail_cf: &[] };
+const TLS: Extra<'_> =
+    Extra { tls: Tls::Itself, postfix: &[], sendmail: &[], sendmail_end: &[], sendmail_cf: &[] };
 
 fn secured() -> Vec<Dialogue> {
     vec![
@@ -109,10 +111,11 @@ fn with_tls_in_sendmail() {
     play(&House::open(Kind::Sendmail, Transport::Tcp, CONFIG, &TLS), &dialogues);
 }
 
-const LOCAL: Extra = Extra {
+const LOCAL: Extra<'_> = Extra {
     tls: Tls::Off,
     postfix: &["mydestination = a.example, mx.test.example"],
     sendmail: &[],
+    sendmail_end: &[],
     sendmail_cf: &["Cwa.example", "Cwmx.test.example"],
 };
 
@@ -178,13 +181,14 @@ fn the_postmaster_of_the_server() {
     play(&House::usual(Kind::Sendmail), &dialogues(&[]));
 }
 
-const MAPPED: Extra = Extra {
+const MAPPED: Extra<'_> = Extra {
     tls: Tls::Off,
     postfix: &[],
     sendmail: &[
         "FEATURE(`virtusertable', `text -k 0 -v 1 @DIR@/virtusers')dnl",
         "VIRTUSER_DOMAIN(`v.example')dnl",
     ],
+    sendmail_end: &[],
     sendmail_cf: &[],
 };
 

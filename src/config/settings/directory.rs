@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! Directories as checked values: where recipients are known, and what a sync may change by itself.
 
-use super::Sql;
+use super::{Route, Sql};
 use crate::config::{DataFile, Place};
 use crate::mail::{RecipientKind, Secret};
+use crate::policy::GroupName;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -23,6 +24,23 @@ pub struct Directory {
 }
 
 impl Directory {
+    /// Whether rules that name a group, of this directory or of any, may mean one of its groups.
+    pub fn may_have(&self, group: &GroupName) -> bool {
+        match &group.directory {
+            Some(directory) => *directory == self.name,
+            None => self.source.has_groups(),
+        }
+    }
+
+    /// The groups of it that routing rules name, in ascending order.
+    pub fn groups_of(&self, routes: &[Route]) -> Vec<Arc<str>> {
+        let groups = routes.iter().flat_map(|route| &route.groups).filter(|group| self.may_have(group));
+        let mut names: Vec<Arc<str>> = groups.map(|group| Arc::clone(&group.name)).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// Whether it is synced into a snapshot, and not read with the configuration.
     pub fn is_synced(&self) -> bool {
         match &self.source {
@@ -58,6 +76,8 @@ pub struct SyncRules {
     pub patterns: bool,
     /// How long a source may be silent.
     pub timeout: Duration,
+    /// The groups whose members decisions need, because routing rules name them: by name or key in lower case, ascending.
+    pub groups: Vec<Arc<str>>,
 }
 
 impl SyncRules {
@@ -83,6 +103,16 @@ pub enum DirectorySource {
 }
 
 impl DirectorySource {
+    /// Whether it can have groups.
+    pub fn has_groups(&self) -> bool {
+        match self {
+            Self::List(_) => false,
+            Self::Csv(Csv { columns, .. }) => columns.as_ref().is_none_or(|columns| columns.groups.is_some()),
+            Self::Sql(sql) => sql.groups_query.is_some(),
+            Self::Ldif(_) | Self::Ldap(_) | Self::Graph(_) => true,
+        }
+    }
+
     /// Its type, as it is written.
     pub fn kind(&self) -> &'static str {
         match self {

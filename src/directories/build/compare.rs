@@ -3,7 +3,7 @@
 
 use super::BuildError;
 use super::contents::Contents;
-use crate::directories::snapshot::{Entry, Leaving, Meta, Part, Snapshot, View, Wide, Writer};
+use crate::directories::snapshot::{Entry, Group, Leaving, Meta, Part, Snapshot, View, Wide, Writer};
 use crate::store::{Staged, Stamp, Store};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
@@ -11,23 +11,29 @@ use std::io::{BufWriter, Write as _};
 use std::iter::Peekable;
 use std::os::unix::fs::FileExt as _;
 
+/// Most groups that somebody is remembered to have been in.
+const MOST_GROUPS: usize = 8 * 1024;
+
 /// What is gone of addresses, and how many are new.
 #[derive(Debug, Default)]
 pub(super) struct Comparison {
     pub(super) added: u64,
     /// Fingerprints, ascending.
     pub(super) removed: Vec<u64>,
+    /// Their places in the older snapshot.
+    pub(super) places: Vec<u32>,
 }
 
 /// Compares sorted fingerprints with those of an older snapshot.
 pub(super) fn compare(fingerprints: &[u64], old: &Snapshot) -> Result<Comparison, BuildError> {
     let mut found = Comparison::default();
     let mut new = fingerprints.iter().copied().peekable();
-    for number in old.fingerprints()? {
+    for (place, number) in (0u32..).zip(old.fingerprints()?) {
         let number = number?;
         found.added += before(&mut new, number);
         if new.next_if_eq(&number).is_none() {
             found.removed.push(number);
+            found.places.push(place);
         }
     }
     found.added += new.count() as u64;
@@ -85,37 +91,82 @@ pub(super) fn write_first_seen(
     Ok(())
 }
 
-/// Writes who is leaving: those who were so before and have not come back, and those who are gone now.
+/// Writes who is leaving: those who were so before and have not come back, and those who are gone now. Gives how many they
+/// are, and the groups that they were in.
 pub(super) fn write_leaving(
     writer: &mut Writer<Staged>,
     contents: &Contents,
-    removed: &[u64],
+    gone: &Comparison,
     old: Option<&Snapshot>,
     view: View,
     store: &Store,
-) -> Result<(u64, u64), BuildError> {
+) -> Result<(u64, Vec<Group>), BuildError> {
     writer.begin(Part::Leaving);
-    let (mut count, mut internal) = (0, 0);
+    let (mut count, mut groups) = (0, LeftGroups::default());
     if let Some(old) = old {
         let mut leavers = Leavers::new(store)?;
         for leaving in old.leaving(view)? {
             let mut leaving = leaving?;
             if contents.fingerprints.binary_search(&leaving.fingerprint).is_err() {
                 leaving.since = since(leaving.since, old, view);
+                let known = &old.meta().left_groups;
+                let left = leaving.groups.iter().filter_map(|number| known.get(*number as usize));
+                leaving.groups = left.map(|group| groups.number(group)).collect();
                 leavers.add(&leaving)?;
             }
         }
-        if !removed.is_empty() && !view.grace.is_zero() {
-            spell(&mut leavers, contents, removed, old, view.now)?;
+        if !gone.removed.is_empty() && !view.grace.is_zero() {
+            let left = groups.left(gone, old)?;
+            spell(&mut leavers, contents, (&gone.removed, &left), old, view.now)?;
         }
-        leavers.finish(|octets, leaving| {
+        leavers.finish(|octets| {
             count += 1;
-            internal += u64::from(leaving.internal_only);
             writer.piece(octets)
         })?;
     }
     writer.end();
-    Ok((count, internal))
+    Ok((count, groups.all))
+}
+
+/// The groups that those were in who are leaving.
+#[derive(Default)]
+struct LeftGroups {
+    all: Vec<Group>,
+    numbers: HashMap<(Box<str>, Box<str>), u32>,
+}
+
+impl LeftGroups {
+    fn number(&mut self, group: &Group) -> u32 {
+        let Self { all, numbers } = self;
+        *numbers.entry((group.name.clone(), group.key.clone())).or_insert_with(|| {
+            all.push(Group { members: 0, ..group.clone() });
+            u32::try_from(all.len() - 1).unwrap_or(u32::MAX)
+        })
+    }
+
+    /// Who of those that are gone was in which group: places among them, and groups; ascending.
+    fn left(&mut self, gone: &Comparison, old: &Snapshot) -> Result<Vec<(u32, u32)>, BuildError> {
+        let mut left = Vec::new();
+        for placed in old.placed_groups()? {
+            let placed = placed?;
+            let mut number = None;
+            let mut those = (0u32..).zip(&gone.places).peekable();
+            for place in old.places(&placed)? {
+                let place = place?;
+                while those.next_if(|(_, gone)| **gone < place).is_some() {}
+                match those.peek() {
+                    None => break,
+                    Some((index, gone)) if **gone == place => {
+                        let number = *number.get_or_insert_with(|| self.number(&placed.group));
+                        left.push((*index, number));
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        left.sort_unstable();
+        Ok(left)
+    }
 }
 
 /// Since when it is gone, as the snapshot in force has it: those who went with it may have had to be accepted first.
@@ -131,10 +182,16 @@ fn since(since: Stamp, old: &Snapshot, view: View) -> Stamp {
 fn spell(
     leavers: &mut Leavers,
     contents: &Contents,
-    removed: &[u64],
+    (removed, left): (&[u64], &[(u32, u32)]),
     old: &Snapshot,
     now: Stamp,
 ) -> Result<(), BuildError> {
+    let groups_of = |place: usize| {
+        let own =
+            left.get(left.partition_point(|(index, _)| (*index as usize) < place)..).unwrap_or_default();
+        let own = own.iter().take_while(move |(index, _)| *index as usize == place);
+        own.take(MOST_GROUPS).map(|(_, group)| *group).collect()
+    };
     let mut dates = vec![0u32; removed.len()];
     let mut internal = vec![false; removed.len()];
     for dated in old.dated()? {
@@ -164,6 +221,7 @@ fn spell(
                 since: now,
                 first_seen: Stamp::default().after(std::time::Duration::from_secs(first_seen)),
                 internal_only: internal.get(place).copied().unwrap_or_default(),
+                groups: groups_of(place),
             })?;
         }
     }
@@ -223,7 +281,7 @@ impl Leavers {
     }
 
     fn add(&mut self, leaving: &Leaving) -> Result<(), BuildError> {
-        let octets = postcard::to_stdvec(leaving).map_err(std::io::Error::other)?;
+        let octets = leaving.encode().map_err(std::io::Error::other)?;
         let length = u32::try_from(octets.len()).map_err(std::io::Error::other)?;
         self.file.write_all(&length.to_le_bytes())?;
         self.file.write_all(&octets)?;
@@ -233,7 +291,7 @@ impl Leavers {
     }
 
     /// Gives each of them once, by fingerprint.
-    fn finish(self, mut give: impl FnMut(&[u8], &Leaving) -> std::io::Result<()>) -> Result<(), BuildError> {
+    fn finish(self, mut give: impl FnMut(&[u8]) -> std::io::Result<()>) -> Result<(), BuildError> {
         let Self { file, mut index, .. } = self;
         let file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
         index.sort_unstable();
@@ -243,8 +301,7 @@ impl Leavers {
             file.read_exact_at(&mut length, at)?;
             let mut octets = vec![0; u32::from_le_bytes(length) as usize];
             file.read_exact_at(&mut octets, at + 4)?;
-            let leaving = postcard::from_bytes(&octets).map_err(std::io::Error::other)?;
-            give(&octets, &leaving)?;
+            give(&octets)?;
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ use std::fs::File;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
 /// Stands for no address, where a place of one is kept.
 const NONE: u32 = u32::MAX;
@@ -188,11 +189,23 @@ impl Joining<'_> {
     }
 }
 
-/// Resolves the groups, and writes them; gives their keys in lower case, too. The fingerprints of `settled` are sorted.
+/// What became of groups.
+pub(super) struct Resolved {
+    pub(super) counts: GroupCounts,
+    /// Their keys in lower case.
+    pub(super) keys: HashSet<String>,
+    /// How many members those have that were asked for, in that order.
+    pub(super) wanted: Vec<u64>,
+}
+
+/// Resolves the groups, and writes them. The fingerprints of `settled` are sorted; `wanted` is as [`SyncRules::groups`].
+///
+/// [`SyncRules::groups`]: crate::config::SyncRules::groups
 pub(super) fn write(
     settled: &mut Settled,
     store: &Store,
-) -> Result<(GroupCounts, HashSet<String>), BuildError> {
+    wanted: &[Arc<str>],
+) -> Result<Resolved, BuildError> {
     let mut groups = Groups::default();
     if settled.contents.groups {
         for entry in settled.entries()? {
@@ -221,7 +234,15 @@ pub(super) fn write(
     let dangling = join(keys.finish()?, members.finish()?, &mut direct)?;
     let direct = Direct::new(direct.finish()?, store, groups.all.len())?;
     let keys = groups.all.iter().map(|group| group.key.to_lowercase()).collect();
-    Ok((write_members(writer, groups, &direct, dangling)?, keys))
+    let mut members = vec![0u64; wanted.len()];
+    let counts = write_members(writer, groups, &direct, dangling, |group| {
+        for index in group.called(wanted) {
+            if let Some(members) = members.get_mut(index) {
+                *members += group.members;
+            }
+        }
+    })?;
+    Ok(Resolved { counts, keys, wanted: members })
 }
 
 /// Finds the addresses of members that are named by key; gives how many are nobody here.
@@ -297,6 +318,7 @@ fn write_members(
     groups: Groups,
     direct: &Direct,
     dangling: u64,
+    mut tell: impl FnMut(&Group),
 ) -> Result<GroupCounts, BuildError> {
     let mut counts = GroupCounts { groups: groups.all.len() as u64, dangling, ..GroupCounts::default() };
     let mut placed = Vec::with_capacity(groups.all.len());
@@ -321,6 +343,7 @@ fn write_members(
     writer.begin(Part::Groups);
     for (mut group, (begin, length, checksum, members)) in groups.all.into_iter().zip(placed) {
         group.members = members;
+        tell(&group);
         let placed = Placed { group, begin, length, checksum };
         writer.piece(&postcard::to_stdvec(&placed).map_err(io::Error::other)?)?;
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! What may not happen by itself: that many are gone at once, or all of them, or all of one domain.
+//! What may not happen by itself: that many are gone at once, or all of them, or all of one domain, or of a group that
+//! decides where mail goes.
 
 use super::contents::{Contents, Served};
 use super::intake::exceeds;
@@ -16,15 +17,18 @@ pub(super) struct Change<'a> {
     pub(super) removed: u64,
     /// Keys of groups, in lower case.
     pub(super) groups: &'a HashSet<String>,
+    /// How many members the groups have that routing rules name, in the order of [`SyncRules::groups`].
+    pub(super) members: &'a [u64],
 }
 
 /// Why a change has to be accepted, a sentence each; none where it may be made.
 pub(super) fn judge(
     change: Change<'_>,
     old: &Snapshot,
-    max_removed: u8,
+    rules: &SyncRules,
 ) -> Result<Vec<String>, SnapshotError> {
-    let Change { contents, removed, groups } = change;
+    let Change { contents, removed, groups, members } = change;
+    let max_removed = rules.max_removed;
     let meta = old.meta();
     let mut why = Vec::new();
     let wide = contents.whole_domains.len() + contents.patterns.len();
@@ -48,12 +52,25 @@ pub(super) fn judge(
         why.push(format!("{removed} of {before} recipients are gone, more than {max_removed} percent"));
     }
     let (mut before, mut removed) = (0, 0);
+    let mut members_before = vec![0u64; rules.groups.len()];
     for placed in old.placed_groups()? {
+        let group = placed?.group;
         before += 1;
-        removed += u64::from(!groups.contains(&placed?.group.key.to_lowercase()));
+        removed += u64::from(!groups.contains(&group.key.to_lowercase()));
+        for index in group.called(&rules.groups) {
+            if let Some(before) = members_before.get_mut(index) {
+                *before += group.members;
+            }
+        }
     }
     if removed >= SyncRules::ALWAYS && exceeds(removed, before, max_removed) {
         why.push(format!("{removed} of {before} groups are gone, more than {max_removed} percent"));
+    }
+    // Somebody may have called it otherwise, and its members' mail would go elsewhere, or nowhere.
+    for ((name, before), now) in rules.groups.iter().zip(members_before).zip(members) {
+        if before >= SyncRules::ALWAYS && *now == 0 {
+            why.push(format!("group {name:?}, which a route names, had {before} members and has none"));
+        }
     }
     for (pattern, before) in meta.served.iter().zip(&meta.by_served) {
         let Ok(now) = contents.served().patterns.binary_search(pattern) else { continue };

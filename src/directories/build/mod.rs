@@ -130,30 +130,33 @@ impl<'a> Terms<'a> {
         let comparison = match old {
             Some(old) => compare::compare(&settled.contents.fingerprints, old)?,
             None => {
-                compare::Comparison { added: settled.contents.fingerprints.len() as u64, removed: Vec::new() }
+                let added = settled.contents.fingerprints.len() as u64;
+                compare::Comparison { added, ..compare::Comparison::default() }
             }
         };
         write_fingerprints(&mut settled.writer, &settled.contents)?;
         compare::write_first_seen(&mut settled.writer, &settled.contents.fingerprints, old, view)?;
         let Settled { writer, contents, .. } = &mut settled;
         let removed = &comparison.removed;
-        let (leaving, _) = compare::write_leaving(writer, contents, removed, old, view, self.store)?;
-        meta.leaving = leaving;
+        (meta.leaving, meta.left_groups) =
+            compare::write_leaving(writer, contents, &comparison, old, view, self.store)?;
         writer.begin(Part::InternalOnly);
         for fingerprint in &contents.internal_only {
             writer.item(&fingerprint.to_le_bytes())?;
         }
         writer.end();
-        let (groups, keys) = groups::write(&mut settled, self.store)?;
-        meta.groups = groups;
+        let groups::Resolved { counts, keys, wanted } =
+            groups::write(&mut settled, self.store, &self.rules.groups)?;
+        meta.groups = counts;
         let contents = &settled.contents;
         let none = Meta::default();
         let before = old.map_or(&none, Snapshot::meta);
         meta.whole_domains = compare::wide(&contents.whole_domains, &before.whole_domains, old, view);
         meta.patterns = compare::wide(&contents.patterns, &before.patterns, old, view);
-        let change = guard::Change { contents, removed: removed.len() as u64, groups: &keys };
+        let change =
+            guard::Change { contents, removed: removed.len() as u64, groups: &keys, members: &wanted };
         if let Some(old) = old {
-            meta.held = guard::judge(change, old, self.rules.max_removed)?;
+            meta.held = guard::judge(change, old, self.rules)?;
         }
         let wide = compare::wide_changes(&meta, before);
         let staged = settled.writer.finish(&meta)?;
@@ -211,6 +214,7 @@ impl Settled {
             invalid: std::mem::take(invalid),
             collisions: Vec::new(),
             groups: GroupCounts::default(),
+            left_groups: Vec::new(),
             notes,
             digest: contents.digest(),
         }

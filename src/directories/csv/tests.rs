@@ -19,6 +19,7 @@ fn rules() -> SyncRules {
         include: RecipientKind::SAID.to_vec(),
         patterns: false,
         timeout: Duration::from_secs(30),
+        groups: Vec::new(),
     }
 }
 

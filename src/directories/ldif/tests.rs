@@ -26,6 +26,7 @@ fn ldif(schema: LdapSchema, encoding: Option<&'static Encoding>) -> Ldif {
         include: RecipientKind::SAID.to_vec(),
         patterns: false,
         timeout: Duration::from_secs(30),
+        groups: Vec::new(),
     };
     Ldif::new(&settings, &rules)
 }

@@ -100,6 +100,8 @@ pub struct Loaded {
     pub meta: Meta,
     /// The `removal_grace` that it was loaded by.
     pub grace: Duration,
+    /// The groups that were wanted when it was loaded, as [`SyncRules::groups`].
+    pub groups: Vec<Arc<str>>,
     /// When it is to be loaded again, because somebody's grace is over then.
     pub next_expiry: Option<Stamp>,
     /// Why an older snapshot than the one in force was taken, in a sentence. For a loud warning.
@@ -158,10 +160,10 @@ impl Shelf {
     pub fn load(&self, rules: &SyncRules, now: Stamp) -> Result<Option<Loaded>, ShelfError> {
         self.newest_good(rules, now, |opened| {
             let Opened { serial, snapshot, view, fallback } = opened;
-            let recipients = Arc::new(snapshot.recipients(view)?);
+            let recipients = Arc::new(snapshot.recipients(view, &rules.groups)?);
             let next_expiry = snapshot.next_expiry(view)?;
-            let (meta, grace) = (snapshot.meta().clone(), rules.removal_grace);
-            Ok(Loaded { serial, recipients, meta, grace, next_expiry, fallback })
+            let (meta, grace, groups) = (snapshot.meta().clone(), rules.removal_grace, rules.groups.clone());
+            Ok(Loaded { serial, recipients, meta, grace, groups, next_expiry, fallback })
         })
     }
 

@@ -41,6 +41,8 @@ pub struct Meta {
     pub collisions: Vec<Collision>,
     /// What became of groups.
     pub groups: GroupCounts,
+    /// The groups that those were in who are leaving.
+    pub left_groups: Vec<Group>,
     /// What the source said that an administrator should know.
     pub notes: Vec<String>,
     /// Stands for all records: two snapshots with the same one hold the same records, whatever their order. In hexadecimal.
@@ -119,7 +121,7 @@ pub struct Group {
     pub name: Box<str>,
     /// Its key at the source; the name where no record stands for it.
     pub key: Box<str>,
-    /// How many addresses are in it, those of groups within it among them.
+    /// How many addresses are in it, those of groups within it among them; of [`Meta::left_groups`] 0.
     pub members: u64,
 }
 
@@ -136,6 +138,27 @@ pub struct Leaving {
     pub first_seen: Stamp,
     /// Whether it takes mail from internal clients alone.
     pub internal_only: bool,
+    /// The groups that it was in, nested ones resolved, by their places in [`Meta::left_groups`]. They stand behind all else,
+    /// where an earlier version does not look.
+    #[serde(skip)]
+    pub(in crate::directories) groups: Vec<u32>,
+}
+
+impl Leaving {
+    /// As it is written.
+    pub(in crate::directories) fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+        let octets = postcard::to_stdvec(self)?;
+        if self.groups.is_empty() { Ok(octets) } else { postcard::to_extend(&self.groups, octets) }
+    }
+
+    /// As it was written, also before there were groups.
+    pub(in crate::directories) fn decode(octets: &[u8]) -> Result<Self, postcard::Error> {
+        let (mut leaving, groups): (Self, _) = postcard::take_from_bytes(octets)?;
+        if !groups.is_empty() {
+            leaving.groups = postcard::from_bytes(groups)?;
+        }
+        Ok(leaving)
+    }
 }
 
 /// What a snapshot knows of one address.
@@ -153,4 +176,30 @@ pub struct Found {
     pub pattern: Option<Box<str>>,
     /// Whether it takes mail from internal clients alone.
     pub internal_only: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_leaves_comes_back_with_his_groups_or_without() {
+        let mut leaving = Leaving {
+            fingerprint: 7,
+            address: "ann@a.example".into(),
+            since: Stamp::default(),
+            first_seen: Stamp::default(),
+            internal_only: true,
+            groups: Vec::new(),
+        };
+        let without = leaving.encode().unwrap();
+        // As versions without groups wrote and read it.
+        assert_eq!(without, postcard::to_stdvec(&leaving).unwrap());
+        assert_eq!(Leaving::decode(&without).unwrap(), leaving);
+        leaving.groups = vec![0, 3, 70_000];
+        let with = leaving.encode().unwrap();
+        assert_eq!(Leaving::decode(&with).unwrap(), leaving);
+        assert!(postcard::from_bytes::<Leaving>(&with).is_ok_and(|old| old.groups.is_empty()));
+        assert!(Leaving::decode(&with[..with.len() - 1]).is_err());
+    }
 }

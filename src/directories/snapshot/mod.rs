@@ -261,7 +261,7 @@ impl Snapshot {
             }
             let next = checked.piece().and_then(|piece| match piece {
                 None => Ok(None),
-                Some(piece) => postcard::from_bytes::<Leaving>(&piece)
+                Some(piece) => Leaving::decode(&piece)
                     .map(Some)
                     .map_err(|error| checked.medium.damaged(format!("who leaves cannot be read: {error}"))),
             });

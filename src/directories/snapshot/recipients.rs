@@ -9,11 +9,12 @@ use crate::mail::{
 use crate::policy::Recipients;
 use std::collections::{HashMap, HashSet};
 use std::iter::Peekable;
+use std::sync::Arc;
 
 impl Snapshot {
     /// What decisions need, straight from the file: under a second per million on one core. Those whose grace is over by
-    /// `view` are left out.
-    pub fn recipients(&self, view: View) -> Result<Recipients, SnapshotError> {
+    /// `view` are left out. Of groups, those of these names or keys are read, which are in lower case and ascending.
+    pub fn recipients(&self, view: View, groups: &[Arc<str>]) -> Result<Recipients, SnapshotError> {
         let (key, fingerprints) = self.keyed()?;
         let (mut valid, mut internal) = (0, 0);
         for leaving in self.leaving(view)? {
@@ -47,7 +48,8 @@ impl Snapshot {
         }
         let served =
             self.meta.served.iter().map(|text| DomainPattern::parse(text).map_err(|_| self.strange(text)));
-        let groups = HashMap::new();
+        // After the fingerprints, whose checksum is right now.
+        let groups = self.members_of(groups, &key, view)?;
         Ok(Recipients {
             mailboxes,
             patterns,

@@ -139,8 +139,15 @@ fn any_answers() -> impl Strategy<Value = Answers> {
     ]);
     let live = prop::collection::vec((any_live_name(), any_answer()), 0..4);
     let hidden = prop::bool::weighted(0.2);
-    (live, prop::option::of(any_listings()), prop::option::of(reverse), hidden)
-        .prop_map(|(live, listings, reverse, hidden)| Answers { live, listings, reverse, hidden })
+    (live, prop::option::of(any_listings()), prop::option::of(reverse), hidden).prop_map(
+        |(live, listings, reverse, hidden)| Answers {
+            live,
+            listings,
+            reverse,
+            hidden,
+            tokens: Tokens::default(),
+        },
+    )
 }
 
 fn any_headers() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
