@@ -15,5 +15,7 @@ mod messages;
 mod order;
 #[path = "milter/others.rs"]
 mod others;
+#[path = "milter/scan.rs"]
+mod scan;
 #[path = "milter/support.rs"]
 mod support;

@@ -34,10 +34,14 @@ mod reload;
 mod roof;
 mod routing;
 mod run;
+mod scan_watch;
+mod server_watch;
+mod servers;
 mod span;
 mod status;
 mod test;
 mod trial;
+mod watches;
 
 use crate::config::{Problems, Severity};
 use arguments::{Arguments, Command};
@@ -59,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Gateways(options) => gateways::gateways(&config, options),
         Command::Directories(options) => directories::directories(&config, options),
         Command::Mta(options) => mta::mta(&config, &options),
+        Command::Servers(options) => servers::servers(&config, options),
         Command::Generate(options) => generate::generate(&options.what).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

@@ -55,7 +55,7 @@ impl Scan {
     /// Reads the tokens of a message.
     pub(super) fn read(&self, recipients: &[&Decision], headers: &HeaderFacts) -> Tokens {
         let Some((keys, now)) = self.ready() else { return Tokens::default() };
-        let mut tokens = Tokens::read(recipients, headers, &keys, now);
+        let mut tokens = Tokens::read(recipients, headers, Some(&keys), now);
         if tokens.read.iter().any(Result::is_ok) {
             let mut spent = self.spent();
             for token in &mut tokens.read {
