@@ -6,7 +6,7 @@ use crate::transcript::home;
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 30] = [
     "",
     "run",
     "check",
@@ -30,6 +30,9 @@ const COMMANDS: [&str; 27] = [
     "route",
     "servers",
     "servers probe",
+    "mta",
+    "mta postfix",
+    "mta sendmail",
     "generate",
     "generate man",
     "generate completions",
