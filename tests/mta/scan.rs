@@ -168,8 +168,7 @@ fn tokens_that_are_not_taken(kind: Kind) {
 
 fn a_scanner_that_keeps_our_line_for_itself(kind: Kind) {
     let estate = Estate::open(kind, Setup::default());
-    for (number, tampering) in [Tampering::Drop, Tampering::Alter, Tampering::Double].into_iter().enumerate()
-    {
+    for (number, tampering) in [Tampering::Drop, Tampering::Alter].into_iter().enumerate() {
         estate.scanner.adopts(Habits { tampers: Some((TOKEN, tampering)), ..Habits::default() });
         let mark = format!("loop-{number}");
         let before = estate.scanner.inbox.deliveries().len();
@@ -182,6 +181,14 @@ fn a_scanner_that_keeps_our_line_for_itself(kind: Kind) {
         let (_, last) = estate.scanner.sent().pop().expect("a try");
         let refused = last.refused.iter().any(|(_, reply)| reply.starts_with("554 5.4.6 "));
         assert!(refused, "{tampering:?}: {last:?}\n{}", estate.logs());
+    }
+    // One that has it twice, or ours and one that is none.
+    for (number, tampering) in [Tampering::Double, Tampering::AddNonsense].into_iter().enumerate() {
+        estate.scanner.adopts(Habits { tampers: Some((TOKEN, tampering)), ..Habits::default() });
+        let mark = format!("more-{number}");
+        estate.sends(&message(&[ANN], &mark)).all_accepted();
+        estate.rests();
+        assert_eq!(estate.arrivals(&mark), [format!("one: {ANN}")], "{tampering:?}\n{}", estate.logs());
     }
 }
 
@@ -214,7 +221,7 @@ fn a_scanner_with_another_certificate(kind: Kind) {
     estate.waits(ANN, || estate.sends(&message(&[ANN], "unverified")).all_accepted());
     assert_eq!(estate.scanner.inbox.begun(), 0, "{}", estate.logs());
     assert_eq!(estate.arrivals("unverified"), [""; 0], "{}", estate.logs());
-    assert_eq!(estate.house.mta.waiting().len(), 1, "{}", estate.logs());
+    assert!(!estate.house.mta.waiting().is_empty(), "{}", estate.logs());
 }
 
 /// It is known by a line of its own, which nobody but it and we know.
@@ -297,9 +304,8 @@ fn bounces_name_the_recipient(kind: Kind) {
     assert_eq!(told.len(), 1, "{}", estate.logs());
     assert_eq!(told[0].recipients, ["eve@sender.example"]);
     let text = String::from_utf8_lossy(&told[0].data).into_owned();
-    let lines: Vec<String> = text.lines().map(str::to_lowercase).collect();
-    let is_named = lines.iter().any(|line| line.starts_with("final-recipient:") && line.ends_with(ANN))
-        || lines.iter().any(|line| line.starts_with("original-recipient:") && line.ends_with(ANN));
-    assert!(is_named, "{text}");
-    assert!(!text.contains("postern-scan"), "{text}");
+    // What is for machines has the address as it was. Sendmail's words for people have it with our name behind it.
+    assert!(text.to_lowercase().contains(&format!("\r\nfinal-recipient: rfc822; {ANN}\r\n")), "{text}");
+    let (_, report) = text.split_once("message/delivery-status").expect("a report");
+    assert!(!report.contains("postern-scan.invalid"), "{text}");
 }
