@@ -68,6 +68,11 @@ pub enum Command {
     /// force in a running service within seconds.
     #[command(after_long_help = manual::DIRECTORIES.help())]
     Directories(DirectoriesOptions),
+    /// Show the servers, the order of their hosts, and which take mail
+    ///
+    /// Shows what the running service knows of them. What a host answers at this moment, probe tells.
+    #[command(after_long_help = manual::SERVERS.help())]
+    Servers(ServersOptions),
     /// Print what goes into the MTA's configuration, or check what is there
     ///
     /// The lines that this configuration needs, with a word on each and nothing besides. With --check, what a running
@@ -98,7 +103,7 @@ pub struct CheckOptions {
     #[arg(long)]
     pub json: bool,
 
-    /// Ask no name server and fetch nothing
+    /// Ask no name server, look at no server and fetch nothing
     #[arg(long)]
     pub offline: bool,
 }
@@ -389,6 +394,35 @@ pub enum Directories {
         /// Forget these, approved or not
         #[arg(long, value_name = "ADDRESS", num_args = 1..)]
         forget: Vec<String>,
+
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Options of `servers`.
+#[derive(Args, Debug)]
+pub struct ServersOptions {
+    /// What to do; without it, list them
+    #[command(subcommand)]
+    pub what: Option<Servers>,
+
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What can be done about servers.
+#[derive(Debug, Subcommand)]
+pub enum Servers {
+    /// Look now whether the hosts of servers take mail, and show each step
+    ///
+    /// Every address of every host is visited: banner, EHLO, STARTTLS where tls asks for it, QUIT. No message is begun, and
+    /// nothing changes in a running service.
+    Probe {
+        /// The servers; without any, all
+        names: Vec<String>,
 
         /// Print as JSON
         #[arg(long)]

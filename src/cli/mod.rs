@@ -35,10 +35,13 @@ mod roof;
 mod routing;
 mod run;
 mod scan_watch;
+mod server_watch;
+mod servers;
 mod span;
 mod status;
 mod test;
 mod trial;
+mod watches;
 
 use crate::config::{Problems, Severity};
 use arguments::{Arguments, Command};
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Test(options) => test::test(&config, &options.files, options.json),
         Command::Gateways(options) => gateways::gateways(&config, options),
         Command::Directories(options) => directories::directories(&config, options),
+        Command::Servers(options) => servers::servers(&config, options),
         Command::Mta(options) => mta::mta(&config, &options),
         Command::Generate(options) => generate::generate(&options.what).map(|()| ExitCode::SUCCESS),
     };

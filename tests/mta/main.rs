@@ -30,6 +30,8 @@ mod reputation;
 mod routes;
 mod scan;
 mod sendmail;
+mod servers;
+mod socketmap;
 mod special;
 mod spelling;
 mod spf;
