@@ -81,7 +81,11 @@ impl House {
 
     /// Writes Postern's configuration, which is read at its next start or reload.
     pub(crate) fn configure(&self, config: &str) {
-        let places = [("DIR", self.dir().display().to_string()), ("LISTEN", self.listens[0].to_string())];
+        let places = [
+            ("DIR", self.dir().display().to_string()),
+            ("LISTEN", self.listens[0].to_string()),
+            ("MTA", self.mta.dir().display().to_string()),
+        ];
         let places = places.each_ref().map(|(name, value)| (*name, value.as_str()));
         self.write("postern.toml", &fill(config, &places));
     }
