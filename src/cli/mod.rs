@@ -23,6 +23,7 @@ mod log_queue;
 mod log_text;
 mod man;
 mod manual;
+mod mta;
 mod online;
 mod output;
 mod outside;
@@ -33,10 +34,14 @@ mod reload;
 mod roof;
 mod routing;
 mod run;
+mod scan_watch;
+mod server_watch;
+mod servers;
 mod span;
 mod status;
 mod test;
 mod trial;
+mod watches;
 
 use crate::config::{Problems, Severity};
 use arguments::{Arguments, Command};
@@ -57,6 +62,8 @@ pub fn main() -> ExitCode {
         Command::Test(options) => test::test(&config, &options.files, options.json),
         Command::Gateways(options) => gateways::gateways(&config, options),
         Command::Directories(options) => directories::directories(&config, options),
+        Command::Servers(options) => servers::servers(&config, options),
+        Command::Mta(options) => mta::mta(&config, &options),
         Command::Generate(options) => generate::generate(&options.what).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

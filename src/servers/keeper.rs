@@ -179,10 +179,12 @@ fn tell(server: &Watched, hop: &NextHop, state: &HostState, change: &Change) {
     let (server, host) = (&*server.name, hop);
     let trouble = state.trouble.as_ref().map(|trouble| &*trouble.text).unwrap_or_default();
     match change {
-        Change::Back => tracing::warn!(server, %host, why = state.text, "host steps back behind the others"),
+        Change::Back => {
+            tracing::warn!(server, %host, why = state.text, "host steps back behind the others");
+        }
         Change::Returned => tracing::info!(server, %host, "host takes mail again"),
         Change::Trouble => {
-            tracing::warn!(server, %host, why = trouble, "TLS is not as is wished; the MTA keeps mail for it")
+            tracing::warn!(server, %host, why = trouble, "TLS is not as is wished; the MTA keeps mail for it");
         }
         Change::TroubleOver => tracing::info!(server, %host, "TLS is as is wished again"),
     }

@@ -6,7 +6,7 @@ use crate::transcript::home;
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 26] = [
     "",
     "run",
     "check",
@@ -27,6 +27,8 @@ const COMMANDS: [&str; 24] = [
     "directories import",
     "directories rollback",
     "directories learned",
+    "servers",
+    "servers probe",
     "generate",
     "generate man",
     "generate completions",

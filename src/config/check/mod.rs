@@ -22,6 +22,7 @@ mod references;
 mod replies;
 mod routes;
 mod scan;
+mod scan_keys;
 mod secrets;
 mod servers;
 mod socket;
@@ -95,6 +96,7 @@ pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> C
     if let Some(policyd) = &policyd {
         check.without_headers(policyd, has_milter, &gateway, &gateways, &loops);
     }
+    check.use_of_fingerprints(&gateway, policyd.is_some());
     let mut directories = check.directories(&directory);
     let servers = check.servers(&server, &sockets, loops.id.as_ref().map(|id| id.as_str()));
     let mut names = Tables::new(&gateway, &directory, &server);

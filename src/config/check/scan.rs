@@ -113,7 +113,7 @@ impl Check<'_> {
             self.warning(rotate, what, "leave it out");
         }
         ScanKeys {
-            file: keys.as_ref().map(|written| self.path(written)),
+            shared: keys.as_ref().and_then(|written| self.scan_key_file(written)),
             rotate: self.between(
                 rotate,
                 MIN_ROTATE,
