@@ -76,7 +76,9 @@ pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> C
     let mut directories = check.directories(&directory);
     let servers = check.servers(&server);
     let routes = check.routes(&route, &server);
-    directories.iter_mut().for_each(|directory| directory.rules.groups = directory.groups_of(&routes));
+    for directory in &mut directories {
+        directory.rules.groups = directory.groups_of(&routes);
+    }
     let verdicts = domains::verdicts(&verdict, policy::Verdicts::default());
     let domains = check.domains(&domain, verdicts, &reply, &gateway, &directory, &reputation);
     check.overlaps(&domain);
