@@ -14,6 +14,7 @@
 //!   stand on;
 //! - [`gateways`], [`directories`], [`reputation`], [`servers`]: what is known from outside about gateways, recipients, other
 //!   clients and next hops;
+//! - [`tokens`]: what mail is signed with that goes through a scanning gateway;
 //! - [`milter`], [`policyd`], [`socketmap`]: the doors, one for each protocol in which MTAs ask;
 //! - [`cli`]: the commands, and the service that wires the rooms together.
 
@@ -33,3 +34,4 @@ pub mod reputation;
 pub mod servers;
 pub mod socketmap;
 pub mod store;
+pub mod tokens;

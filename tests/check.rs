@@ -97,7 +97,7 @@ fn every_example_passes_without_a_warning() {
         );
         seen += 1;
     }
-    assert!(seen >= 9, "{seen} examples");
+    assert!(seen >= 10, "{seen} examples");
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn large_files_are_refused_or_cut_short() {
 }
 
 /// Pieces that configurations are made of, so that what is made of them at random goes deep.
-const PIECES: [&str; 61] = [
+const PIECES: [&str; 80] = [
     "[milter]\n",
     "[gateway.a]\n",
     "[directory.d]\n",
@@ -210,6 +210,25 @@ const PIECES: [&str; 61] = [
     "[reputation]\n",
     "[gateway.a.header]\n",
     "[[gateway.a.feed]]\n",
+    "[policyd]\n",
+    "[socketmap]\n",
+    "[server.s]\n",
+    "[[route]]\n",
+    "[scan]\n",
+    "[domain.\"example.com\".scan]\n",
+    "hosts",
+    "health",
+    "certificate",
+    "groups",
+    "recipients",
+    "domains",
+    "unrouted",
+    "via",
+    "alias_of",
+    "\"default:s\"",
+    "\"ann@example.com\"",
+    "[\"example.com\"]",
+    "{ directory = \"d\", name = \"a\" }",
     "provider",
     "customer",
     "header",

@@ -15,5 +15,9 @@ mod messages;
 mod order;
 #[path = "milter/others.rs"]
 mod others;
+#[path = "milter/scan.rs"]
+mod scan;
+#[path = "common/stuck.rs"]
+mod stuck;
 #[path = "milter/support.rs"]
 mod support;

@@ -166,6 +166,22 @@ fn what_is_no_configuration_is_refused() {
         "milter.listen = [\"a\"]\ngateway.a = { spf = [\"a.example\"], max_shrink = 101 }",
         "milter.listen = [\"a\"]\ngateway.a = { feed = { url = \"http://a.example/\" } }",
         "milter.listen = [\"a\"]\ngateway.a = { feed = [{ format = \"json\" }] }",
+        "policyd.listen = [\"a\"]\npolicyd.drain_timeout = \"5s\"",
+        "socketmap.listen = []",
+        "milter.listen = [\"a\"]\n[server.a]",
+        "milter.listen = [\"a\"]\nserver.a.hosts = []",
+        "milter.listen = [\"a\"]\nserver.a = { hosts = [\"a\"], type = \"office365\" }",
+        "milter.listen = [\"a\"]\nserver.a = { hosts = [\"a\"], health = \"often\" }",
+        "milter.listen = [\"a\"]\nserver.a = { hosts = [\"a\"], tls = \"verify\", certificate = [] }",
+        "milter.listen = [\"a\"]\nroute.name = \"a\"",
+        "milter.listen = [\"a\"]\nroute = [{ name = \"a\" }]",
+        "milter.listen = [\"a\"]\nroute = [{ to = \"a\" }]",
+        "milter.listen = [\"a\"]\nroute = [{ name = \"a\", to = \"a\", groups = [] }]",
+        "milter.listen = [\"a\"]\nroute = [{ name = \"a\", to = \"a\", groups = [{ name = \"a\" }] }]",
+        "milter.listen = [\"a\"]\ndomain.a = { gateways = \"any\", unrouted = \"default:\" }",
+        "milter.listen = [\"a\"]\ndomain.a = { gateways = \"any\", scan = {} }",
+        "milter.listen = [\"a\"]\ndomain.a = { gateways = \"any\", scan = { via = \"a\", valid = \"1\" } }",
+        "milter.listen = [\"a\"]\nscan.rotate = \"30m\"",
     ] {
         assert!(!validator.is_valid(&as_json(bad)), "accepted: {bad}");
     }

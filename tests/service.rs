@@ -18,6 +18,8 @@ mod refresh;
 mod reload;
 #[path = "service/routes.rs"]
 mod routes;
+#[path = "service/scan.rs"]
+mod scan;
 #[path = "service/session.rs"]
 mod session;
 #[path = "service/shared.rs"]

@@ -6,6 +6,7 @@
 use super::content::HeaderLine;
 use super::gateways::export;
 use super::live::Endpoint;
+use super::mta::PostfixVersion;
 use super::question::{Address, ClientAddress};
 use super::{log, manual};
 use clap::builder::NonEmptyStringValueParser;
@@ -73,6 +74,17 @@ pub enum Command {
     /// one.
     #[command(after_long_help = manual::ROUTE.help())]
     Route(RouteOptions),
+    /// Show the servers, the order of their hosts, and which take mail
+    ///
+    /// Shows what the running service knows of them. What a host answers at this moment, probe tells.
+    #[command(after_long_help = manual::SERVERS.help())]
+    Servers(ServersOptions),
+    /// Print what goes into the MTA's configuration, or check what is there
+    ///
+    /// The lines that this configuration needs, with a word on each and nothing besides. With --check, what a running
+    /// configuration has instead, and why that matters.
+    #[command(after_long_help = manual::MTA.help())]
+    Mta(MtaOptions),
     /// Write man pages, shell completions or the configuration's schema
     #[command(after_long_help = manual::GENERATE.help())]
     Generate(GenerateOptions),
@@ -97,7 +109,7 @@ pub struct CheckOptions {
     #[arg(long)]
     pub json: bool,
 
-    /// Ask no name server and fetch nothing
+    /// Ask no name server, look at no server and fetch nothing
     #[arg(long)]
     pub offline: bool,
 }
@@ -404,6 +416,92 @@ pub struct RouteOptions {
 
     /// Print as JSON
     #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `servers`.
+#[derive(Args, Debug)]
+pub struct ServersOptions {
+    /// What to do; without it, list them
+    #[command(subcommand)]
+    pub what: Option<Servers>,
+
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What can be done about servers.
+#[derive(Debug, Subcommand)]
+pub enum Servers {
+    /// Look now whether the hosts of servers take mail, and show each step
+    ///
+    /// Every address of every host is visited: banner, EHLO, STARTTLS where tls asks for it, QUIT. No message is begun, and
+    /// nothing changes in a running service.
+    Probe {
+        /// The servers; without any, all
+        names: Vec<String>,
+
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Options of `mta`.
+#[derive(Args, Debug)]
+pub struct MtaOptions {
+    /// Which MTA
+    #[command(subcommand)]
+    pub which: Mta,
+}
+
+/// The MTAs.
+#[derive(Debug, Subcommand)]
+pub enum Mta {
+    /// The lines of main.cf, or what Postfix has instead
+    Postfix(MtaPostfix),
+    /// The lines of sendmail.mc, or what Sendmail has instead
+    Sendmail(MtaSendmail),
+}
+
+/// Options of `mta postfix`.
+#[derive(Args, Debug)]
+pub struct MtaPostfix {
+    /// Check the running configuration instead; nothing is changed
+    #[arg(long)]
+    pub check: bool,
+
+    /// The directory with main.cf and master.cf [default: Postfix's own]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub postfix_config: Option<PathBuf>,
+
+    /// Which Postfix it is for, such as 3.7 [default: the one that is installed here]
+    #[arg(long, value_name = "VERSION")]
+    pub postfix_version: Option<PostfixVersion>,
+
+    /// With a table for postscreen, by which gateways pass at once
+    #[arg(long)]
+    pub postscreen: bool,
+
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `mta sendmail`.
+#[derive(Args, Debug)]
+pub struct MtaSendmail {
+    /// Check the running configuration instead; nothing is changed
+    #[arg(long)]
+    pub check: bool,
+
+    /// The configuration that Sendmail reads
+    #[arg(long, value_name = "FILE", requires = "check", default_value = "/etc/mail/sendmail.cf")]
+    pub sendmail_cf: PathBuf,
+
+    /// Print what is found by --check as JSON
+    #[arg(long, requires = "check")]
     pub json: bool,
 }
 

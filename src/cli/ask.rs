@@ -7,7 +7,7 @@ use super::content::{Content, ContentError};
 use super::output::{self, Page};
 use super::question::Question;
 use super::trial::Trial;
-use super::{FAILED, live, outside};
+use super::{FAILED, live, outside, scan_watch};
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -39,9 +39,10 @@ fn decide(config: &Path, question: &Question, json: bool) -> io::Result<ExitCode
         return Ok(ExitCode::from(FAILED));
     };
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let keys = scan_watch::for_once(&config, &policy);
     let trial = runtime.block_on(async {
         let outside = outside::for_once(&config, &policy).await;
-        Trial::hold(&policy, question, &*outside).await
+        Trial::hold(&policy, question, (&*outside, keys.as_ref())).await
     });
     if json {
         output::print_json(&trial.to_json())?;

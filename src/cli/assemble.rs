@@ -244,7 +244,8 @@ fn policy(config: &Config, gateways: Gateways, known: &Known, problems: &mut Pro
         };
         table.insert(pattern.clone(), Arc::new(domain));
     }
-    let loops = loop_rule(loops, problems);
+    let scans = domains.iter().any(|domain| domain.scan.is_some());
+    let loops = loop_rule(loops, scans, problems);
     Policy::new(internal.clone(), unlisted.clone(), table, gateways, by_place, loops, reputation.rule())
         .with_routing(servers, routes)
 }
@@ -271,11 +272,12 @@ fn learned(state_dir: &Path, problems: &mut Problems) -> policy::Directory {
     }
 }
 
-fn loop_rule(loops: &config::Loops, problems: &mut Problems) -> LoopRule {
+/// Where mail is scanned, trips to the scanner are told by the loop token, whatever else it is for.
+fn loop_rule(loops: &config::Loops, scans: bool, problems: &mut Problems) -> LoopRule {
     let config::Loops { id, max_passes, max_received, place } = loops;
     let id = match id {
         Some(id) => id.clone(),
-        None if *max_passes == 0 => Box::default(),
+        None if *max_passes == 0 && !scans => Box::default(),
         None => {
             let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
             if !is_loop_id(&host) {

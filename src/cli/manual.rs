@@ -39,6 +39,8 @@ impl Manual {
             "postern-gateways" => Some(&GATEWAYS),
             "postern-directories" => Some(&DIRECTORIES),
             "postern-route" => Some(&ROUTE),
+            "postern-servers" => Some(&SERVERS),
+            "postern-mta" => Some(&MTA),
             "postern-generate" => Some(&GENERATE),
             _ => None,
         }
@@ -115,7 +117,7 @@ pub(super) const RUN: Manual = Manual(&[
                 "STATE_DIR/postern.pid",
                 "the process id, for kill -HUP where there is no systemd; locked while the server lives",
             ),
-            ("STATE_DIR/status.json", "what postern gateways shows of the server"),
+            ("STATE_DIR/status.json", "what postern gateways and postern servers show of the server"),
             (
                 "STATE_DIR/gateways/",
                 "what gateways have published last, so that a start without DNS enforces; what no gateway uses any \
@@ -150,6 +152,10 @@ pub(super) const CHECK: Manual = Manual(&[
             Prose(
                 "Whether every server of a directory answers, lets us in and has somebody to tell of; after the first one \
                  it is left alone. What a sync would find, postern directories diff shows.",
+            ),
+            Prose(
+                "Whether every host of every [server] takes mail and speaks TLS as tls asks, as far as that shows without a \
+                 message; postern servers probe shows each step.",
             ),
             Prose(
                 "Files of directories are looked at with --offline, too: lists line by line, exports at their beginning.",
@@ -403,6 +409,107 @@ pub(super) const ROUTE: Manual = Manual(&[
             ("0", "all of them are taken, and go to a server or wherever the MTA's own routes lead"),
             ("1", "at least one is refused or goes nowhere, nobody can tell, or its domain is not listed"),
             ("2", "no answer: bad arguments, a bad configuration"),
+        ])],
+    },
+]);
+
+pub(super) const SERVERS: Manual = Manual(&[
+    Section {
+        heading: "Examples",
+        parts: &[
+            Prose("Which host gets mail first now, and is any of them down?"),
+            Verbatim("postern servers"),
+            Prose("Why does a host take no mail, or show the wrong certificate?"),
+            Verbatim("postern servers probe exchange"),
+        ],
+    },
+    Section {
+        heading: "Health",
+        parts: &[
+            Prose(
+                "With health = \"30s\" a running server looks at each host at this interval, give or take a tenth, and never \
+                 more often than every 5 s:",
+            ),
+            List(&[
+                (
+                    "steps back",
+                    "two looks in a row at which it refuses connections, does not answer in time, or answers 4xx or 5xx: \
+                     it stands behind the others from then on",
+                ),
+                ("returns", "one look at which it takes mail: it is back in its place"),
+                ("down", "no host takes mail: the configured order stays, and the MTA keeps the mail"),
+                ("TLS", "not as tls asks: shown, and the order stays; the MTA finds out for itself"),
+            ]),
+        ],
+    },
+    Section {
+        heading: "What is not looked at",
+        parts: &[Prose(
+            "Whether a recipient is taken; no MAIL is ever said. TLSA records (tls = \"dane\"): only that STARTTLS is \
+             offered. The names in a certificate are its DNS names, a common name counts for nothing. Authorities are this \
+             system's, or those in the file that SSL_CERT_FILE names; the MTA may know others.",
+        )],
+    },
+    Section {
+        heading: "Files",
+        parts: &[List(&[CONFIGURATION, ("STATE_DIR/status.json", "what a running server tells of itself")])],
+    },
+    Section {
+        heading: "Exit status",
+        parts: &[List(&[
+            ("0", "it is done; every host that was probed takes mail, with TLS as is asked"),
+            ("1", "one does not"),
+            ("2", "no answer: bad arguments, a bad configuration, no server of that name"),
+        ])],
+    },
+]);
+
+pub(super) const MTA: Manual = Manual(&[
+    Section {
+        heading: "Examples",
+        parts: &[
+            Prose("What does Postfix have to be told? Put these lines into main.cf:"),
+            Verbatim("postern mta postfix"),
+            Prose("Sendmail's go into a file of their own, because its rules are parted by tabs:"),
+            Verbatim(
+                "postern mta sendmail > /etc/mail/postern.m4\n\
+                 echo 'include(`/etc/mail/postern.m4'\\'')' >> /etc/mail/sendmail.mc",
+            ),
+            Prose("Is all of it there, and does nothing undo it?"),
+            Verbatim(
+                "postern mta postfix --check\n\
+                 postern mta sendmail --check --sendmail-cf /etc/mail/sendmail.cf",
+            ),
+        ],
+    },
+    Section {
+        heading: "What is checked",
+        parts: &[List(&[
+            (
+                "listeners",
+                "each service that strangers reach asks the milter and the policy service, in the right place",
+            ),
+            ("outages", "mail waits while Postern is down, and is neither let in nor bounced"),
+            ("domains", "the MTA takes mail for every domain that is listed"),
+            ("next hops", "rules, scanning and TLS wishes of servers have an effect"),
+            ("certificates", "clients are asked for them, and not everybody may vouch for them"),
+            ("crowds", "no more ask at one time than max_connections of each door"),
+        ])],
+    },
+    Section {
+        heading: "Files",
+        parts: &[List(&[
+            CONFIGURATION,
+            ("main.cf, master.cf", "are read by postconf and postmap, Postfix's own programs"),
+            ("/etc/mail/sendmail.cf", "what Sendmail reads; not sendmail.mc"),
+        ])],
+    },
+    Section {
+        heading: "Exit status",
+        parts: &[List(&[
+            ("0", "the lines are printed; nothing differs"),
+            ("1", "something differs"),
+            ("2", "no answer: bad arguments, a bad configuration, no such MTA"),
         ])],
     },
 ]);

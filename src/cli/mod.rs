@@ -23,6 +23,7 @@ mod log_queue;
 mod log_text;
 mod man;
 mod manual;
+mod mta;
 mod online;
 mod output;
 mod outside;
@@ -35,10 +36,14 @@ mod route;
 mod route_groups;
 mod routing;
 mod run;
+mod scan_watch;
+mod server_watch;
+mod servers;
 mod span;
 mod status;
 mod test;
 mod trial;
+mod watches;
 
 use crate::config::{Problems, Severity};
 use arguments::{Arguments, Command};
@@ -60,6 +65,8 @@ pub fn main() -> ExitCode {
         Command::Gateways(options) => gateways::gateways(&config, options),
         Command::Directories(options) => directories::directories(&config, options),
         Command::Route(options) => route::route(&config, &options),
+        Command::Servers(options) => servers::servers(&config, options),
+        Command::Mta(options) => mta::mta(&config, &options),
         Command::Generate(options) => generate::generate(&options.what).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

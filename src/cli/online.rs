@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! The part of `postern check` that asks the network: does every source of a gateway answer, and can its answer be used? Is
-//! every DNSBL in order?
+//! every DNSBL in order? Do directories and mailbox servers answer?
 //!
 //! A name that does not exist is an error, because it can only be a slip of the pen or a provider's that is gone; a server
 //! that gives no answer now is a warning, because the service copes with that. It copes with a DNSBL that is out of order,
@@ -8,6 +8,7 @@
 
 use super::first_word;
 use super::gateways::{asker, diff};
+use super::servers;
 use crate::config::{self, AddressSource, Config, Place, Problem, Problems};
 use crate::dns::Resolver;
 use crate::gateways::{Fetched, Plan, SourceError, label};
@@ -16,10 +17,12 @@ use std::io;
 use std::sync::Arc;
 use tokio::runtime;
 
-/// Asks every source, every DNSBL and every server of a directory once and says what is wrong.
+/// Asks every source, every DNSBL, every server of a directory and every host of a mailbox server once and says what is
+/// wrong.
 pub(super) fn check(config: &Config, plan: &Plan, problems: &mut Problems) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(first_word::check(config, problems));
+    runtime.block_on(servers::check(config, problems))?;
     let sources: Vec<AddressSource> = plan.sources().keys().cloned().collect();
     if sources.is_empty() && config.reputation.zones.is_empty() {
         problems.sort();

@@ -7,6 +7,8 @@ use super::doors::{most_connections, warn_of_sockets};
 use super::outside::Watch;
 use super::roof::Roof;
 use super::run::{Service, is_urgent, make_room};
+use super::server_watch::{ServerWatch, arranged};
+use super::watches::Watches;
 use crate::config::Config;
 use crate::directories::{Known, LoadedSnapshot};
 use crate::gate::Judge as _;
@@ -58,20 +60,20 @@ pub(super) async fn read_anew(path: &Path, loaded: Known) -> Option<New> {
 }
 
 /// Puts what was read in force.
-pub(super) async fn change(
-    old: &Config,
-    (watch, directories): (Watch, DirectoryWatch),
-    new: New,
-    service: &Service,
-) -> (Config, Watch, DirectoryWatch) {
+pub(super) async fn change(old: &Config, watches: Watches, new: New, service: &Service) -> (Config, Watches) {
+    let Watches { gateways: watch, directories, servers, mut scan } = watches;
     let New { config, policy, plan, mut snapshots, mut known } = new;
     let policy = keep_approved(policy, &service.gate.policy());
     // All that can wait is done while the old policy is in force and its gateways are kept fresh.
     let roof = Roof::next(watch.roof(), &config, &policy).await;
     // It may be writing to a slow disk just now.
-    let ended = tokio::task::spawn_blocking(|| (watch.end(), directories.end())).await;
-    let (asked, (loaded, learning)) = ended
-        .map_or_else(|_| Default::default(), |(asked, (loaded, learning))| (asked, (loaded, Some(learning))));
+    let end = || (watch.end(), directories.end(), servers.end());
+    let ended = tokio::task::spawn_blocking(end).await;
+    let (asked, (loaded, learning), states) = ended.map_or_else(
+        |_| Default::default(),
+        |(asked, (loaded, learning), states)| (asked, (loaded, Some(learning)), states),
+    );
+    let policy = arranged(&policy, &config, &states);
     // A sync may have ended since the configuration was read.
     for (name, loaded) in loaded {
         // With other groups it is loaded again by the next keeper, and until then what was read is good enough.
@@ -85,9 +87,11 @@ pub(super) async fn change(
     snapshots.extend(still_used);
     let watch = Watch::begin(&service.gate, &config, &policy, (plan, snapshots), roof);
     let directories = DirectoryWatch::begin(&service.gate, &config, known, learning);
+    let servers = ServerWatch::begin(&service.gate, &config, states);
+    scan.change(&service.gate, &config);
     make_room(most_connections(&config));
     service.doors.set(&config);
     warn_of_sockets(&config, old);
     let _ = sd_notify::notify(&[NotifyState::Ready]);
-    (config, watch, directories)
+    (config, Watches { gateways: watch, directories, servers, scan })
 }

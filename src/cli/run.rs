@@ -13,11 +13,14 @@ use super::outside::Watch;
 use super::pid_file::PidFile;
 use super::reload::{New, change, read_anew};
 use super::roof::Roof;
-use super::status::{Reporter, Status, Zone};
+use super::scan_watch::ScanWatch;
+use super::server_watch::ServerWatch;
+use super::status::Reporter;
+use super::watches::Watches;
 use crate::config::{Config, Problem, Severity};
 use crate::gate::Gate;
-use crate::gateways::Stamp;
 use crate::listen::{BoundSocket, Drain, Draining};
+use crate::servers::States;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use std::io;
@@ -101,6 +104,9 @@ fn serve(
         Watch::begin(&service.gate, &config, &policy, (plan, snapshots), roof)
     };
     let directories = DirectoryWatch::begin(&service.gate, &config, known, None);
+    let servers = ServerWatch::begin(&service.gate, &config, States::default());
+    let scan = ScanWatch::begin(&service.gate, &config);
+    let watches = Watches { gateways: watch, directories, servers, scan };
     let (drain, draining) = Drain::new();
     let (stop, stopped) = watch::channel(false);
     let workers = start_workers(&service, &sockets, &draining, &stopped)?;
@@ -109,7 +115,7 @@ fn serve(
         tracing::info!(listen = socket.describe(), door = door.as_str(), "listening");
     }
     let place = Place { path, sockets, service: &service, log: &log };
-    runtime.block_on(attend(place, (config, watch, directories), reporter, drain, signals));
+    runtime.block_on(attend(place, (config, watches), reporter, drain, signals));
     // Workers hear it, or are gone.
     let _ = stop.send(true);
     for worker in workers {
@@ -188,7 +194,7 @@ struct Place<'a> {
 /// Waits for signals until it is time to go, and goes.
 async fn attend(
     place: Place<'_>,
-    (mut config, mut watch, mut directories): (Config, Watch, DirectoryWatch),
+    (mut config, mut watches): (Config, Watches),
     mut reporter: Reporter,
     drain: Drain,
     mut signals: Signals,
@@ -204,21 +210,20 @@ async fn attend(
             _ = signals.hang_up.recv() => {
                 let began = Instant::now();
                 let new = tokio::select! {
-                    new = read_anew(path, directories.known()) => new,
+                    new = read_anew(path, watches.directories.known()) => new,
                     () = either(&mut signals.terminate, &mut signals.interrupt) => break,
                 };
                 if let Some(new) = new {
-                    (config, watch, directories) = change(&config, (watch, directories), new, service).await;
+                    (config, watches) = change(&config, watches, new, service).await;
                     let (took, counts) = (began.elapsed(), service.gate.counters());
                     tracing::info!(?took, %counts, log_lines_dropped = log.dropped(), "reloaded");
                 }
             }
             _ = looks.tick() => {
-                watch.look(&service.gate, &config);
-                directories.look(&service.gate, &config).await;
-                reporter.tell(status(&config, &watch, &directories, &service.gate)).await;
+                watches.look(&service.gate, &config).await;
+                reporter.tell(watches.status(&config, &service.gate)).await;
             }
-            _ = signals.user1.recv() => watch.refresh(&config.state_dir),
+            _ = signals.user1.recv() => watches.gateways.refresh(&config.state_dir),
             () = either(&mut signals.terminate, &mut signals.interrupt) => break,
         }
     }
@@ -238,22 +243,7 @@ async fn attend(
             tracing::warn!("told twice to stop; stopping at once");
         }
     }
-    watch.end();
-    directories.finish(&service.gate, &config).await;
-}
-
-/// How the server is, for [`Reporter::tell`].
-fn status(config: &Config, watch: &Watch, directories: &DirectoryWatch, gate: &Gate) -> Status {
-    Status {
-        pid: std::process::id(),
-        written: Stamp::default(),
-        dnssec: config.dns.dnssec,
-        trouble: watch.trouble().map(str::to_owned),
-        hidden: gate.hidden(),
-        zones: watch.roof().iter().flat_map(|roof| roof.zones()).map(|zone| Zone::from(&zone)).collect(),
-        directories: directories.loaded(),
-        learned: directories.learned(),
-    }
+    watches.finish(&service.gate, &config).await;
 }
 
 /// The signals that are attended to, from the moment this is made.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! `status.json` in `state_dir`: what a running server tells of itself to `postern gateways`.
+//! `status.json` in `state_dir`: what a running server tells of itself to `postern gateways`
+//! and `postern servers`.
 //!
 //! It is written at the start and when something has changed, and removed at the end. It is believed only beside a server
 //! that runs and has the same number, so that nothing is believed of one that was killed.
@@ -39,6 +40,58 @@ pub(super) struct Status {
     /// When the file with what was learned had been written that is in force, in nanoseconds since 1970.
     #[serde(default)]
     pub(super) learned: Option<u64>,
+    /// Servers whose hosts are looked at.
+    #[serde(default)]
+    pub(super) servers: Vec<ServerStatus>,
+}
+
+/// How a server's hosts are.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct ServerStatus {
+    /// Its name.
+    pub(super) name: String,
+    /// Whether none of its hosts takes mail.
+    pub(super) down: bool,
+    /// In the order in which they are tried now.
+    pub(super) hosts: Vec<ServerHost>,
+}
+
+/// How one host of a server is.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct ServerHost {
+    /// As it is configured.
+    pub(super) host: String,
+    /// `takes-mail`, `back` or `unknown`.
+    pub(super) state: HostStanding,
+    /// Since when.
+    pub(super) since: Option<Stamp>,
+    /// Whether the last look failed.
+    pub(super) failing: bool,
+    /// What came of the last look, in words.
+    pub(super) text: String,
+    /// TLS that is not as is wished.
+    pub(super) tls: Option<Troubled>,
+}
+
+/// Since when something is not as it should be, and what.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Troubled {
+    /// Since when.
+    pub(super) since: Stamp,
+    /// What, in words.
+    pub(super) text: String,
+}
+
+/// Where a host stands.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum HostStanding {
+    /// Nobody knows yet.
+    Unknown,
+    /// It takes mail.
+    TakesMail,
+    /// It takes none, and stands behind the others.
+    Back,
 }
 
 /// What is loaded of one directory.
@@ -142,7 +195,7 @@ impl Reporter {
         {
             self.told = None;
             if !std::mem::replace(&mut self.has_complained, true) {
-                tracing::warn!(%error, "cannot write what `postern gateways` shows of this server");
+                tracing::warn!(%error, "cannot write what `postern gateways` and `postern servers` show of this server");
             }
         }
         if let Some(told) = &self.told {

@@ -66,8 +66,8 @@ struct Outcome<'a> {
 
 impl<'a> Outcome<'a> {
     async fn of(policy: &Policy, case: &'a Case) -> Self {
-        // Cases come out the same everywhere: what only the network could tell is unknown.
-        let trial = Trial::hold(policy, &case.question, &Nobody).await;
+        // Cases come out the same everywhere: what only the network could tell is unknown, and so are keys.
+        let trial = Trial::hold(policy, &case.question, (&Nobody, None)).await;
         let differences =
             trial.outcomes().zip(&case.wanted).map(|((_, got), wanted)| wanted.differences(&got)).collect();
         Self { case, trial, differences }

@@ -47,6 +47,12 @@ pub fn list(names: &[&str]) -> String {
 
 /// A table's name as it is written in the file.
 pub(super) fn header(path: &[impl AsRef<str>]) -> String {
+    if let [list, element] = path
+        && list.as_ref() == "route"
+        && element.as_ref() == ELEMENT
+    {
+        return "[[route]]".to_owned();
+    }
     let keys = path.iter().map(AsRef::as_ref).filter(|key| *key != ELEMENT);
     let keys: Vec<String> = keys.map(bare_or_quoted).collect();
     format!("[{}]", keys.join("."))
@@ -210,7 +216,13 @@ impl Wanted {
         match self {
             Self::Word => match key.as_str() {
                 "mode" => format!("write one of {}", list(&Mode::ALL.map(Mode::as_str))),
+                "type" if path.first().is_some_and(|table| table == "server") => {
+                    "write one of `microsoft365`, `exchange` and `smtp`".to_owned()
+                }
                 "type" => "write \"list\"".to_owned(),
+                "tls" => "write one of `may`, `encrypt`, `dane` and `verify`".to_owned(),
+                "on_return" => "write `token` or `strip`".to_owned(),
+                "on_scanner_down" => "write `wait` or `deliver`".to_owned(),
                 "reverse_name" => "write one of `off`, `present` and `confirmed`".to_owned(),
                 "format" => "write one of `microsoft`, `json` and `text`".to_owned(),
                 "require" => "write one of `address`, `certificate` and `header`".to_owned(),
@@ -223,7 +235,9 @@ impl Wanted {
                     let digits = mode.trim_start_matches("0o").trim_start_matches('0');
                     format!("write `{key} = \"0{digits}\"`")
                 }
-                ("drain_timeout", Some(seconds)) => format!("write `{key} = \"{seconds}s\"`"),
+                ("drain_timeout" | "health", Some(seconds)) => format!("write `{key} = \"{seconds}s\"`"),
+                ("valid" | "rotate", Some(hours)) => format!("write `{key} = \"{hours}h\"`"),
+                ("unrouted", _) => "write \"reject\", \"pass\", or \"default:\" and a server".to_owned(),
                 (_, text) => format!("write `{key} = \"{}\"`", text.unwrap_or("...")),
             },
             Self::Number => match text.filter(|text| text.parse::<i64>().is_ok()) {
@@ -236,6 +250,9 @@ impl Wanted {
                 Some("false" | "no" | "off" | "0") => format!("write `{key} = false`"),
                 Some(_) | None => format!("write `{key} = true` or `{key} = false`"),
             },
+            Self::List if path.len() == 1 && key == "route" => {
+                "write a line [[route]], in two brackets, and its keys below it, for each rule".to_owned()
+            }
             Self::List => format!("write `{key} = [\"{}\"]`", text.unwrap_or("...")),
             Self::Gateways => {
                 format!(
@@ -250,7 +267,10 @@ impl Wanted {
                 [one] if one == "domain" => {
                     "write a line [domain.\"example.com\"] and its keys below it".to_owned()
                 }
-                [one] if matches!(one.as_str(), "gateway" | "directory") => {
+                [list, element] if list == "route" && element == ELEMENT => {
+                    "write a line [[route]] and its keys below it".to_owned()
+                }
+                [one] if matches!(one.as_str(), "gateway" | "directory" | "server") => {
                     format!("write a line {} and its keys below it", header(&[one, "NAME"]).replace('"', ""))
                 }
                 path => format!("write a line {} and its keys below it", header(path)),

@@ -194,9 +194,9 @@ pub(super) enum TlsWish {
     May,
     /// Encrypted, whoever the server is.
     Encrypt,
-    /// As its TLSA records say (DANE).
+    /// As its TLSA records say (DANE, RFC 7672); where there are none, as `may`. The MTA's name server must validate.
     Dane,
-    /// Encrypted, and the server's certificate is trusted and has a name that is expected.
+    /// Encrypted, and the server's certificate is trusted and has a name that is expected; else the mail waits.
     Verify,
 }
 

@@ -21,4 +21,5 @@ mod transaction;
 pub use connection::{DECISION_LIMIT, FRAME_LIMIT, IDLE_LIMIT, NEGOTIATION_LIMIT, WRITE_LIMIT, serve};
 pub use mta::{Exchange, Mta, MtaError, Offer};
 pub use session::{Flow, Garbage, Session};
+pub use steering::via;
 pub use terms::{Needs, Terms};

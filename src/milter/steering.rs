@@ -73,7 +73,7 @@ impl Mta {
 }
 
 /// A server's hosts as Postfix takes them for one next hop: in their order, parted by commas (Postfix 3.5).
-pub(super) fn via(server: &Server) -> String {
+pub fn via(server: &Server) -> String {
     server.hosts.iter().map(|hop| hop.for_postfix()).collect::<Vec<_>>().join(",")
 }
 

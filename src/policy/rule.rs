@@ -137,26 +137,6 @@ pub enum Rule {
         /// Why not.
         why: Unready,
     },
-    /// Mail for the recipient goes to a server.
-    Routed {
-        /// The server's name.
-        server: Arc<str>,
-        /// The routing rule that says so; nothing where none is for the recipient and `unrouted` names the server.
-        route: Option<Arc<str>>,
-    },
-    /// No routing rule is for the recipient, and the MTA does as it would without any.
-    NotRouted,
-    /// No routing rule is for the recipient, and so there is no server for it.
-    NoRoute,
-    /// It cannot be told whether a routing rule is for the recipient.
-    GroupUnknown {
-        /// The rule.
-        route: Arc<str>,
-        /// The directory that cannot say who is in a group.
-        directory: Arc<str>,
-        /// Why not.
-        why: Unready,
-    },
     /// The message came back from this gateway and shows that it was scanned.
     Scanned {
         /// The gateway's name.
@@ -193,6 +173,26 @@ pub enum Rule {
     ScanTrips {
         /// How many there are.
         seen: u32,
+    },
+    /// Mail for the recipient goes to a server.
+    Routed {
+        /// The server's name.
+        server: Arc<str>,
+        /// The routing rule that says so; nothing where none is for the recipient and `unrouted` names the server.
+        route: Option<Arc<str>>,
+    },
+    /// No routing rule is for the recipient, and the MTA does as it would without any.
+    NotRouted,
+    /// No routing rule is for the recipient, and so there is no server for it.
+    NoRoute,
+    /// It cannot be told whether a routing rule is for the recipient.
+    GroupUnknown {
+        /// The rule.
+        route: Arc<str>,
+        /// The directory that cannot say who is in a group.
+        directory: Arc<str>,
+        /// Why not.
+        why: Unready,
     },
     /// Loop tokens of this installation on the message.
     Passes {
@@ -244,15 +244,15 @@ impl Rule {
             | Self::NoDirectories
             | Self::InNoDirectory
             | Self::DirectoryUnready { .. }
-            | Self::Routed { .. }
-            | Self::NotRouted
-            | Self::NoRoute
-            | Self::GroupUnknown { .. }
             | Self::MayBeScanned { .. }
             | Self::ToScan { .. }
             | Self::ScannerDown { .. }
             | Self::NoScanKeys
             | Self::ScanTrips { .. }
+            | Self::Routed { .. }
+            | Self::NotRouted
+            | Self::NoRoute
+            | Self::GroupUnknown { .. }
             | Self::Passes { .. }
             | Self::Hops { .. }
             | Self::ForgedHeaders
@@ -319,17 +319,6 @@ impl fmt::Display for Rule {
             Self::NoDirectories => f.write_str("domain has no directories"),
             Self::InNoDirectory => f.write_str("in none of the domain's directories"),
             Self::DirectoryUnready { directory, why } => f.write_str(&why.of(directory)),
-            Self::Routed { server, route: Some(route) } => {
-                write!(f, "route {route} leads to server {server}")
-            }
-            Self::Routed { server, route: None } => {
-                write!(f, "no route is for the recipient, and what is unrouted goes to server {server}")
-            }
-            Self::NotRouted => f.write_str("no route is for the recipient, so the MTA's own holds"),
-            Self::NoRoute => f.write_str("no route is for the recipient"),
-            Self::GroupUnknown { route, directory, why } => {
-                write!(f, "route {route} may be for the recipient: {}", why.of(directory))
-            }
             Self::Scanned { gateway, sign } => write!(f, "came back from gateway {gateway}, and {sign}"),
             Self::MayBeScanned { gateway, sign } => {
                 write!(f, "{sign}, but nobody can tell whether client is gateway {gateway}")
@@ -347,6 +336,17 @@ impl fmt::Display for Rule {
             }
             Self::NoScanKeys => f.write_str("there are no keys for scan tokens"),
             Self::ScanTrips { seen } => write!(f, "sent to be scanned {seen} times, and not scanned"),
+            Self::Routed { server, route: Some(route) } => {
+                write!(f, "route {route} leads to server {server}")
+            }
+            Self::Routed { server, route: None } => {
+                write!(f, "no route is for the recipient, and what is unrouted goes to server {server}")
+            }
+            Self::NotRouted => f.write_str("no route is for the recipient, so the MTA's own holds"),
+            Self::NoRoute => f.write_str("no route is for the recipient"),
+            Self::GroupUnknown { route, directory, why } => {
+                write!(f, "route {route} may be for the recipient: {}", why.of(directory))
+            }
             Self::Passes { seen, limit } => write!(f, "earlier passes: {seen}, limit {limit}"),
             Self::Hops { seen, limit } => write!(f, "Received lines: {seen}, limit {limit}"),
             Self::ForgedHeaders => f.write_str("too many header lines to remove"),

@@ -118,10 +118,11 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Reads the tokens of a message for its recipients, `now` in seconds since 1970. Whether one was used before is not
-    /// known here.
-    pub fn read(recipients: &[&Decision], headers: &HeaderFacts, keys: &ScanKeys, now: u64) -> Self {
-        let tokens: Vec<_> = headers.values(SCAN_HEADER).map(|value| ScanToken::read(value, keys)).collect();
+    /// Reads the tokens of a message for its recipients, `now` in seconds since 1970; without keys, none of them is known.
+    /// Whether one was used before is not known here.
+    pub fn read(recipients: &[&Decision], headers: &HeaderFacts, keys: Option<&ScanKeys>, now: u64) -> Self {
+        let read = |value| keys.map_or(Err(TokenFault::UnknownKey), |keys| ScanToken::read(value, keys));
+        let tokens: Vec<_> = headers.values(SCAN_HEADER).map(read).collect();
         let for_one = |decision: &&Decision| {
             let (scanning, rule) = scanned_for_token(decision).ok_or(TokenFault::Missing)?;
             let mut nearest = TokenFault::Missing;

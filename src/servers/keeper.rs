@@ -161,14 +161,16 @@ async fn keep<L: Look>(
                 let key = (Arc::clone(&server.name), hop.clone());
                 let state = states.hosts.entry(key).or_default();
                 let changes = state.take(&looked, clock());
-                for change in changes {
-                    tell(server, &hop, state, &change);
-                }
+                let state = state.clone();
                 let is = states.arrange(server);
+                // What is told is in force by then.
+                publish(&states, is != was);
+                for change in changes {
+                    tell(server, &hop, &state, &change);
+                }
                 if is.down && !was.down {
                     tracing::warn!(server = &*server.name, "none of the server's hosts takes mail; their order stays");
                 }
-                publish(&states, is != was);
             }
             () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
         }
@@ -179,10 +181,12 @@ fn tell(server: &Watched, hop: &NextHop, state: &HostState, change: &Change) {
     let (server, host) = (&*server.name, hop);
     let trouble = state.trouble.as_ref().map(|trouble| &*trouble.text).unwrap_or_default();
     match change {
-        Change::Back => tracing::warn!(server, %host, why = state.text, "host steps back behind the others"),
+        Change::Back => {
+            tracing::warn!(server, %host, why = state.text, "host steps back behind the others");
+        }
         Change::Returned => tracing::info!(server, %host, "host takes mail again"),
         Change::Trouble => {
-            tracing::warn!(server, %host, why = trouble, "TLS is not as is wished; the MTA keeps mail for it")
+            tracing::warn!(server, %host, why = trouble, "TLS is not as is wished; the MTA keeps mail for it");
         }
         Change::TroubleOver => tracing::info!(server, %host, "TLS is as is wished again"),
     }

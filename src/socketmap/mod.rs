@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! The door for look-ups in tables (socketmap_table(5), Sendmail's `socket` maps): a table's name and a key come in, a value
+//! The door for look-ups in tables (`socketmap_table(5)`, Sendmail's `socket` maps): a table's name and a key come in, a value
 //! goes out.
 //!
 //! | table | key | value |

@@ -6,7 +6,7 @@
 
 /// Longest request, in octets: a table's name and a key. No MTA has a key of a quarter of that.
 pub const MAX_REQUEST: usize = 4096;
-/// Longest value in a reply, in octets: Postfix takes replies of 100,000 octets (socketmap_table(5)), `OK ` among them.
+/// Longest value in a reply, in octets: Postfix takes replies of 100,000 octets (`socketmap_table(5)`), `OK ` among them.
 pub(super) const MAX_VALUE: usize = 100_000 - "OK ".len();
 
 /// Why octets are no request.
@@ -74,7 +74,9 @@ pub(super) fn put(pieces: &[&str], octets: &mut Vec<u8>) {
     let length: usize = pieces.iter().map(|piece| piece.len()).sum();
     octets.extend_from_slice(length.to_string().as_bytes());
     octets.push(b':');
-    pieces.iter().for_each(|piece| octets.extend_from_slice(piece.as_bytes()));
+    for piece in pieces {
+        octets.extend_from_slice(piece.as_bytes());
+    }
     octets.push(b',');
 }
 

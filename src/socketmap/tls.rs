@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! The table `tls` (Postfix's smtp_tls_policy_maps): what a connection to a server must be.
+//! The table `tls` (Postfix's `smtp_tls_policy_maps`): what a connection to a server must be.
 //!
 //! Postfix asks for each next hop as it was written in the transport: `[host]:port`, `[host]`, `domain`. One that several
 //! servers share gets the strictest wish of any. `*.example.com` becomes Postfix's `.example.com`, which holds for any depth
@@ -61,20 +61,17 @@ fn verify(names: &[CertificatePattern]) -> Answer {
 
 /// Reads a next hop as Postfix writes it (`transport(5)`); the port may also be `smtp`.
 fn next_hop(text: &str) -> Option<NextHop> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(bracketed) => {
-            let (inner, port) = bracketed.split_once(']')?;
-            let inner = inner.strip_prefix("ipv6:").or(inner.strip_prefix("IPv6:")).unwrap_or(inner);
-            let host = match inner.parse() {
-                Ok(address) => HopHost::Address(address),
-                Err(_) => HopHost::Name(Domain::parse(inner).ok()?),
-            };
-            (host, port)
-        }
-        None => {
-            let end = text.find(':').unwrap_or(text.len());
-            (HopHost::Mx(Domain::parse(&text[..end]).ok()?), &text[end..])
-        }
+    let (host, port) = if let Some(bracketed) = text.strip_prefix('[') {
+        let (inner, port) = bracketed.split_once(']')?;
+        let inner = inner.strip_prefix("ipv6:").or(inner.strip_prefix("IPv6:")).unwrap_or(inner);
+        let host = match inner.parse() {
+            Ok(address) => HopHost::Address(address),
+            Err(_) => HopHost::Name(Domain::parse(inner).ok()?),
+        };
+        (host, port)
+    } else {
+        let end = text.find(':').unwrap_or(text.len());
+        (HopHost::Mx(Domain::parse(&text[..end]).ok()?), &text[end..])
     };
     let port = match port.strip_prefix(':') {
         None if port.is_empty() => 25,

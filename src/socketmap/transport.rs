@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! The tables `transport` (Postfix's transport_maps) and `mailertable` (Sendmail's): where mail goes.
+//! The tables `transport` (Postfix's `transport_maps`) and `mailertable` (Sendmail's): where mail goes.
 //!
 //! Where no rule is for a recipient, and its domain's mode and verdict refuse it, the value is an error that both MTAs give to
 //! the client, and for which they bounce mail that is queued already: nobody would ever take it. Where that cannot be told

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 /// Access rights of files and of directories, before the umask.
-const FILE_MODE: u32 = 0o640;
+pub(super) const FILE_MODE: u32 = 0o640;
+pub(super) const PRIVATE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o750;
 /// How many files of a directory are looked at.
 const MOST_FILES: usize = 100_000;
@@ -28,11 +29,11 @@ pub(super) fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
 }
 
 /// Puts a file with these parts in the place of the one at `path`, and makes its directory if need be.
-pub(super) fn replace(path: &Path, first: &[u8], rest: &[u8]) -> io::Result<()> {
+pub(super) fn replace(path: &Path, (first, rest): (&[u8], &[u8]), mode: u32) -> io::Result<()> {
     let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
-    let (mut file, unfinished) = begin(dir, &name.to_string_lossy())?;
+    let (mut file, unfinished) = begin(dir, &name.to_string_lossy(), mode)?;
     fill(&mut file, first, rest)?;
     fs::rename(&unfinished.0, path)?;
     // The rename itself has to reach the disk, too.
@@ -40,11 +41,10 @@ pub(super) fn replace(path: &Path, first: &[u8], rest: &[u8]) -> io::Result<()> 
 }
 
 /// Makes a file that is not finished, and its directory if need be.
-pub(super) fn begin(dir: &Path, name: &str) -> io::Result<(File, Unfinished)> {
+pub(super) fn begin(dir: &Path, name: &str, mode: u32) -> io::Result<(File, Unfinished)> {
     make(dir)?;
     let unfinished = Unfinished(dir.join(unfinished_name(name)));
-    let file =
-        OpenOptions::new().read(true).write(true).create_new(true).mode(FILE_MODE).open(&unfinished.0)?;
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(&unfinished.0)?;
     give_to_owner_of(dir, &unfinished.0)?;
     Ok((file, unfinished))
 }

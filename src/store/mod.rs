@@ -77,7 +77,15 @@ impl Store {
         if content.len() > MOST {
             return Err(at(&path, io::ErrorKind::FileTooLarge.into()));
         }
-        file::replace(&path, &envelope::first_line(content), content).map_err(|error| at(&path, error))
+        file::replace(&path, (&envelope::first_line(content), content), file::FILE_MODE)
+            .map_err(|error| at(&path, error))
+    }
+
+    /// The same for a secret: nobody but the file's owner may read it.
+    pub fn write_private(&self, name: &str, content: &[u8]) -> Result<(), StoreError> {
+        let path = self.dir.join(name);
+        file::replace(&path, (&envelope::first_line(content), content), file::PRIVATE_MODE)
+            .map_err(|error| at(&path, error))
     }
 
     /// Removes a file; one that is not there is fine.

@@ -21,7 +21,8 @@ pub struct Staged {
 impl Store {
     /// Begins a large file, beside those that are there. `label` is what [`Store::sweep`] knows it by.
     pub fn stage(&self, label: &str) -> Result<Staged, StoreError> {
-        let (file, unfinished) = file::begin(&self.dir, label).map_err(|error| at(&self.dir, error))?;
+        let (file, unfinished) =
+            file::begin(&self.dir, label, file::FILE_MODE).map_err(|error| at(&self.dir, error))?;
         let dir = self.dir.clone();
         Ok(Staged { file: BufWriter::with_capacity(BUFFER, file), unfinished, dir })
     }
@@ -42,7 +43,8 @@ impl Store {
 
     /// A file without a name to read and write; it is gone with its value, and with the process.
     pub fn scratch(&self) -> Result<File, StoreError> {
-        let (file, unfinished) = file::begin(&self.dir, "scratch").map_err(|error| at(&self.dir, error))?;
+        let (file, unfinished) =
+            file::begin(&self.dir, "scratch", file::FILE_MODE).map_err(|error| at(&self.dir, error))?;
         drop(unfinished);
         Ok(file)
     }

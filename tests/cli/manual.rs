@@ -6,7 +6,7 @@ use crate::transcript::home;
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 30] = [
     "",
     "run",
     "check",
@@ -28,6 +28,11 @@ const COMMANDS: [&str; 25] = [
     "directories rollback",
     "directories learned",
     "route",
+    "servers",
+    "servers probe",
+    "mta",
+    "mta postfix",
+    "mta sendmail",
     "generate",
     "generate man",
     "generate completions",

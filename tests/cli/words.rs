@@ -25,6 +25,11 @@ fn recipients_are_tried() {
 }
 
 #[test]
+fn servers_are_shown() {
+    Shell::new().replay("servers.txt");
+}
+
+#[test]
 fn cases_are_run() {
     let dir = TestDir::new();
     Shell::new().with("DIR", dir.path().to_str().unwrap()).replay("test.txt");

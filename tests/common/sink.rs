@@ -89,16 +89,24 @@ struct Shared {
 impl Sink {
     /// Listens on an address of its own.
     pub(crate) fn start() -> Self {
-        Self::with(Shared::default())
+        Self::at(own_address(2600))
+    }
+
+    /// Listens on this address.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        Self::with(address, Shared::default())
     }
 
     /// The same with this certificate, and with somebody who gets each delivery before the client sees 250.
     pub(crate) fn passing(certificate: Option<&Certificate>, to: Option<Sender<Delivery>>) -> Self {
-        Self::with(Shared { tls: certificate.map(server_config), passes: to, ..Shared::default() })
+        Self::with(
+            own_address(2600),
+            Shared { tls: certificate.map(server_config), passes: to, ..Shared::default() },
+        )
     }
 
-    fn with(shared: Shared) -> Self {
-        let mut sink = Self { address: own_address(2600), shared: Arc::new(shared), accepting: None };
+    fn with(address: SocketAddr, shared: Shared) -> Self {
+        let mut sink = Self { address, shared: Arc::new(shared), accepting: None };
         sink.open();
         sink
     }

@@ -11,14 +11,15 @@ const FLOORS: [&[&str]; 8] = [
     &["config"],
     &["gate"],
     &["dns", "https", "store", "listen"],
-    &["gateways", "directories", "reputation", "servers"],
+    &["gateways", "directories", "reputation", "servers", "tokens"],
     &["milter", "policyd", "socketmap"],
     &["cli"],
 ];
 
 /// Doors know no back room, though back rooms lie lower.
 const DOORS: [&str; 3] = ["milter", "policyd", "socketmap"];
-const BACK_ROOMS: [&str; 7] = ["gateways", "directories", "reputation", "servers", "dns", "https", "store"];
+const BACK_ROOMS: [&str; 8] =
+    ["gateways", "directories", "reputation", "servers", "tokens", "dns", "https", "store"];
 
 /// What a room must not reach out for, and why.
 const BANNED: [(&[&str], &[&str], &str); 3] = [

@@ -222,6 +222,7 @@ pub(crate) fn show(reply: &Reply) -> String {
             assert!(value.is_empty());
             format!("remove {} {index}", text(name))
         }
+        Reply::AddRcpt { rcpt } => format!("add recipient {}", text(rcpt)),
         Reply::DeleteRcpt { rcpt } => format!("delete {}", text(rcpt)),
         Reply::Quarantine { reason } => {
             let reason = text(reason);

@@ -8,12 +8,13 @@ use std::net::IpAddr;
 use crate::common::address::own_address;
 use crate::common::authority::Authority;
 use crate::common::courier::{Fate, Message, carry};
+use crate::common::dir::TestDir;
 use crate::common::postern::{Endpoint, Postern};
 use crate::common::scanner::Scanner;
 use crate::common::sink::{Delivery, Sink};
 use crate::common::wait::{SOON, found_within};
 use crate::dialogue::GATEWAY;
-use crate::house::{House, Kind};
+use crate::house::{House, Kind, output};
 use crate::mta::{Extra, Mta, fill};
 use crate::postfix::Postfix;
 use crate::sendmail::Sendmail;
@@ -82,52 +83,7 @@ impl Estate {
         listens.extend(setup.policyd.then(|| policyd.clone()));
         let postern = Postern::start(home.path(), &listens);
 
-        let mta: Box<dyn Mta> = match kind {
-            Kind::Postfix => {
-                home.write("steer", "/^X-Postern-Via: (\\S+)$/ FILTER smtp:$1\n");
-                let dir = home.path().display();
-                let mut lines = vec![
-                    format!("smtpd_milters = {milter}"),
-                    format!("milter_header_checks = regexp:{dir}/steer"),
-                    format!("relay_domains = socketmap:{socketmap}:domain"),
-                    format!("relay_recipient_maps = socketmap:{socketmap}:recipient"),
-                    format!("transport_maps = socketmap:{socketmap}:transport"),
-                    format!("smtp_tls_policy_maps = socketmap:{socketmap}:tls"),
-                    format!(
-                        "smtpd_recipient_restrictions = reject_unauth_destination, check_policy_service {policyd}"
-                    ),
-                ];
-                if let Some(authority) = &authority {
-                    lines.push(format!("smtp_tls_CAfile = {}", authority.file().display()));
-                }
-                let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-                let extra = Extra { postfix: &lines, ..Extra::default() };
-                Box::new(Postfix::start(&elsewhere, None, &extra))
-            }
-            Kind::Sendmail => {
-                let scan = scanner.inbox.address();
-                let Endpoint::Inet(table) = &socketmap else { panic!("a TCP socket") };
-                let lines = [
-                    format!("INPUT_MAIL_FILTER(`postern', `S={milter}, F=T, T=C:10s;S:20s;R:20s;E:60s')dnl"),
-                    format!("LOCAL_CONFIG\nKmailertable socket inet:{}@{}", table.port(), table.ip()),
-                    format!("LOCAL_RULE_0"),
-                    format!(
-                        "R$+ < @ $+ . scanner . postern-scan . invalid $* >\t$# postern2600 $@ [{}] $: $1 < @ $2 >",
-                        scan.ip()
-                    ),
-                    format!("R$+ < @ $+ . >\t$: $1 < @ $2 . > $| $( mailertable $1@$2 $: ? $)"),
-                    format!("R$+ < @ $+ >\t$: $1 < @ $2 > $| $( mailertable $1@$2 $: ? $)"),
-                    format!("R$+ $| ?\t$: $1"),
-                    format!("R$+ $| error : $- . $- . $- : $+\t$#error $@ $2.$3.$4 $: $5"),
-                    format!("R$+ $| $- : $+\t$# $2 $@ $3 $: $1"),
-                    format!(
-                        "MAILER_DEFINITIONS\nMpostern2600, P=[IPC], F=mDFMuXa8, S=EnvFromSMTP/HdrFromSMTP, R=EnvToSMTP, E=\\r\\n, L=990, T=DNS/RFC822/SMTP, A=TCP $h 2600"
-                    ),
-                ];
-                let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-                Box::new(Sendmail::start(&elsewhere, None, &Extra { sendmail: &lines, ..Extra::default() }))
-            }
-        };
+        let mta = configured(kind, &home, &elsewhere, authority.as_ref());
         scanner.delivers_to(mta.smtp());
         let house = House::of(mta, postern, elsewhere, home, listens);
         let estate = Self { house, one: [first, second], two, scanner, _authority: authority };
@@ -221,6 +177,52 @@ impl Estate {
         }
         logs
     }
+}
+
+/// A mail server with the lines that `postern mta` prints, and with who signs certificates here.
+fn configured(kind: Kind, home: &TestDir, elsewhere: &Sink, authority: Option<&Authority>) -> Box<dyn Mta> {
+    let server = match kind {
+        Kind::Postfix => "postfix",
+        Kind::Sendmail => "sendmail",
+    };
+    let output = output(home, &format!("mta {server}"));
+    assert!(output.status.success(), "postern mta {server}: {output:?}");
+    let printed = String::from_utf8(output.stdout).expect("text");
+    let file = authority.map(|authority| authority.file().display().to_string());
+    match kind {
+        Kind::Postfix => {
+            let mut settings = settings(&printed);
+            settings.extend(file.map(|file| format!("smtp_tls_CAfile = {file}")));
+            let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+            Box::new(Postfix::start(elsewhere, None, &Extra { postfix: &settings, ..Extra::default() }))
+        }
+        Kind::Sendmail => {
+            let trust = file.map(|file| {
+                format!(
+                    "define(`confCACERT', `{file}')dnl\ndefine(`confCACERT_PATH', `{}')dnl",
+                    home.path().display()
+                )
+            });
+            let trust: Vec<&str> = trust.iter().map(String::as_str).collect();
+            let extra = Extra { sendmail: &trust, sendmail_end: &[&printed], ..Extra::default() };
+            Box::new(Sendmail::start(elsewhere, None, &extra))
+        }
+    }
+}
+
+/// The settings of a part of main.cf, each in one line (`postconf(5)`).
+fn settings(text: &str) -> Vec<String> {
+    let mut settings: Vec<String> = Vec::new();
+    for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+        match settings.last_mut() {
+            Some(setting) if line.starts_with([' ', '\t']) => {
+                setting.push(' ');
+                setting.push_str(line.trim());
+            }
+            _ => settings.push(line.to_owned()),
+        }
+    }
+    settings
 }
 
 fn address(text: &str) -> IpAddr {

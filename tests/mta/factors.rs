@@ -12,7 +12,8 @@ use crate::play::play;
 const CONFIG: &str = include_str!("factors.toml");
 const NOT_GATEWAY: &str = "550 5.7.1";
 
-const TRUSTING: Extra<'_> = Extra { tls: Tls::Authority, postfix: &[], sendmail: &[], sendmail_cf: &[] };
+const TRUSTING: Extra<'_> =
+    Extra { tls: Tls::Authority, postfix: &[], sendmail: &[], sendmail_end: &[], sendmail_cf: &[] };
 
 #[test]
 fn certificates_in_postfix() {

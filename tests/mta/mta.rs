@@ -66,6 +66,8 @@ pub(crate) struct Extra<'a> {
     pub(crate) postfix: &'a [&'a str],
     /// Lines of `sendmail.mc`, before the mailers.
     pub(crate) sendmail: &'a [&'a str],
+    /// Lines of `sendmail.mc`, behind the mailers.
+    pub(crate) sendmail_end: &'a [&'a str],
     /// Raw lines of `sendmail.cf`.
     pub(crate) sendmail_cf: &'a [&'a str],
 }

@@ -164,8 +164,8 @@ impl Mta for Postfix {
 /// Replaces lines of main.cf: a setting that is given twice is a warning from every program.
 fn override_settings(main: &mut String, settings: &[&str]) {
     for setting in settings {
-        let (name, _) = setting.split_once(" = ").expect("name = value");
-        let kept = main.lines().filter(|line| !line.starts_with(&format!("{name} = ")));
+        let (name, _) = setting.split_once(" =").expect("name = value");
+        let kept = main.lines().filter(|line| !line.starts_with(&format!("{name} =")));
         *main = kept.chain([*setting, ""]).collect::<Vec<_>>().join("\n");
     }
 }

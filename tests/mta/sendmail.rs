@@ -69,6 +69,7 @@ impl Sendmail {
             include_str!("sendmail.mc"),
             &[
                 ("LINES", &lines.join("\n")),
+                ("END", &extra.sendmail_end.join("\n")),
                 ("CONFIG", &extra.sendmail_cf.join("\n")),
                 ("DIR", &root),
                 ("CF", &install_root().join("usr/share/sendmail/cf").display().to_string()),

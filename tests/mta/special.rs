@@ -47,6 +47,7 @@ const ANONYMOUS: Extra<'_> = Extra {
     tls: Tls::Off,
     postfix: &[],
     sendmail: &["define(`confAUTH_MECHANISMS', `ANONYMOUS')dnl", "TRUST_AUTH_MECH(`ANONYMOUS')dnl"],
+    sendmail_end: &[],
     sendmail_cf: &[],
 };
 
@@ -67,7 +68,8 @@ fn anonymous_is_nobody() {
     play(&House::open(Kind::Sendmail, Transport::Unix, CONFIG, &ANONYMOUS), &dialogues);
 }
 
-const TLS: Extra<'_> = Extra { tls: Tls::Itself, postfix: &[], sendmail: &[], sendmail_cf: &[] };
+const TLS: Extra<'_> =
+    Extra { tls: Tls::Itself, postfix: &[], sendmail: &[], sendmail_end: &[], sendmail_cf: &[] };
 
 fn secured() -> Vec<Dialogue> {
     vec![
@@ -113,6 +115,7 @@ const LOCAL: Extra<'_> = Extra {
     tls: Tls::Off,
     postfix: &["mydestination = a.example, mx.test.example"],
     sendmail: &[],
+    sendmail_end: &[],
     sendmail_cf: &["Cwa.example", "Cwmx.test.example"],
 };
 
@@ -185,6 +188,7 @@ const MAPPED: Extra<'_> = Extra {
         "FEATURE(`virtusertable', `text -k 0 -v 1 @DIR@/virtusers')dnl",
         "VIRTUSER_DOMAIN(`v.example')dnl",
     ],
+    sendmail_end: &[],
     sendmail_cf: &[],
 };
 

@@ -24,7 +24,8 @@ pub(super) fn show(told: &Told, now: Stamp, page: &mut Page) {
         }
         Told::Status(status) => status,
     };
-    let Status { pid, written, dnssec, trouble, hidden, zones, directories: _, learned: _ } = status;
+    let Status { pid, written, dnssec, trouble, hidden, zones, directories: _, learned: _, servers: _ } =
+        status;
     page.gap();
     let mood = if trouble.is_some() || !hidden.is_empty() { Mood::Bad } else { Mood::Good };
     let text = format!("process {pid}, nothing new for {}", span(now.since(*written)));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! A message decided without an MTA: the same policy functions in the same order as in a milter session whose MTA can
 //! carry out every verdict. No log, no journal. Nobody is asked anything over the network: what a decision needs from
-//! there is unknown.
+//! there is unknown. Scan tokens are read with the keys at hand; whether one was used before is not known, and none is used.
 
 mod json;
 mod report;
@@ -11,11 +11,14 @@ pub(super) use report::show_findings;
 
 use super::question::{Address, Question};
 use crate::gate::{Outside, ask_about, ask_apart};
-use crate::mail::{HeaderFacts, HeaderToRemove, LOOP_HEADER, Reply, TAG_HEADER};
-use crate::policy::{
-    self, Answers, Decision, Ending, Finding, LoopRule, Marks, Mode, Policy, Reason, Sharing, Steering,
-    Verdict,
+use crate::mail::{
+    HeaderFacts, HeaderToRemove, LOOP_HEADER, Reply, SCAN_HEADER, ScanKeys, TAG_HEADER, VIA_HEADER,
 };
+use crate::milter::via;
+use crate::policy::{
+    self, Answers, Decision, Ending, Finding, Marks, Mode, Policy, Reason, Sharing, Steering, Tokens, Verdict,
+};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A message, decided.
 #[derive(Debug)]
@@ -91,7 +94,11 @@ impl Fate {
 
 impl<'a> Trial<'a> {
     /// Decides, and asks outside what has to be asked.
-    pub(super) async fn hold(policy: &Policy, question: &'a Question, outside: &dyn Outside) -> Self {
+    pub(super) async fn hold(
+        policy: &Policy,
+        question: &'a Question,
+        (outside, keys): (&dyn Outside, Option<&ScanKeys>),
+    ) -> Self {
         let session = question.session();
         let mut sharing = Sharing::default();
         let mut recipients = Vec::new();
@@ -111,7 +118,7 @@ impl<'a> Trial<'a> {
         let message = if accepted.is_empty() {
             None
         } else {
-            Some(Message::decide(policy, question, &accepted, outside).await)
+            Some(Message::decide(policy, question, &accepted, (outside, keys)).await)
         };
         Self { question, recipients, message }
     }
@@ -172,7 +179,7 @@ impl Message {
         policy: &Policy,
         question: &Question,
         accepted: &[&Decision],
-        outside: &dyn Outside,
+        (outside, keys): (&dyn Outside, Option<&ScanKeys>),
     ) -> Self {
         let mut headers = HeaderFacts::default();
         if policy.needs_headers() {
@@ -180,27 +187,48 @@ impl Message {
                 headers.note(&line.name, &line.value, policy.watch());
             }
         }
-        let answers = match policy::behind(policy, accepted, &headers) {
+        let mut answers = match policy::behind(policy, accepted, &headers) {
             Some(questions) => ask_apart(outside, &questions).await,
             None => Answers::default(),
         };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+        answers.tokens = Tokens::read(accepted, &headers, keys, now);
         let decision = policy::headers(policy, accepted, &headers, &answers);
         let end = match policy::ending(policy, accepted.iter().copied(), decision.as_ref()) {
             Ending::Refused(_) => End::Refused,
             Ending::Discarded => End::Discarded,
-            Ending::Passed(marks) => End::passed(&marks, &headers, policy.loops()),
+            Ending::Passed(marks) => End::passed(&marks, &headers, policy, accepted),
         };
         Self { headers, decision, end }
     }
 }
 
 impl End {
-    fn passed(marks: &Marks<'_, Decision>, headers: &HeaderFacts, loops: &LoopRule) -> Self {
+    fn passed(
+        marks: &Marks<'_, Decision>,
+        headers: &HeaderFacts,
+        policy: &Policy,
+        accepted: &[&Decision],
+    ) -> Self {
         let mut removed = headers.removals(marks.remove_forged, &marks.remove);
         removed.sort_by(|a, b| (&a.name, b.index).cmp(&(&b.name, a.index)));
         let mut added = Vec::new();
         if marks.loop_token {
-            added.push((LOOP_HEADER, loops.id.to_string()));
+            let id = &policy.loops().id;
+            added.push((
+                LOOP_HEADER,
+                marks.note.map_or_else(|| id.to_string(), |note| format!("{id}; {note}")),
+            ));
+        }
+        if marks.away {
+            // Every one has its own, and this one would not be known.
+            added.extend(
+                policy::to_sign(accepted)
+                    .keys()
+                    .map(|domain| (SCAN_HEADER, format!("k=...; d={domain}; ..."))),
+            );
+            let server = accepted.iter().find_map(|decision| policy.servers().find(decision.scanner()?));
+            added.extend(server.map(|server| (VIA_HEADER, via(server))));
         }
         added.extend(marks.tags.iter().map(|reason| (TAG_HEADER, reason.to_string())));
         Self::Passed { removed, added, held: marks.hold.is_some() }

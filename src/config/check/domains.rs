@@ -3,20 +3,18 @@
 
 use super::Check;
 use super::alias::Alias;
+use super::references::{References, Tables};
 use super::replies::Use;
 use crate::config::Problem;
 use crate::config::file::{self, Named};
 use crate::config::placed::Placed;
-use crate::config::settings::{Domain, Reputation, Source};
-use crate::config::wording::{header, meant, quoted};
+use crate::config::settings::{Domain, Source};
+use crate::config::wording::{header, quoted};
 use crate::config::words::{Any, Gateways};
 use crate::mail::DomainPattern;
 use crate::policy::Verdicts;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
-
-/// The directory that nobody defines: recipients that were learned and approved.
-const LEARNED: &str = "learned";
 
 /// The verdicts of a table; what it leaves out is as above it.
 pub(super) fn verdicts(table: &file::Verdicts, above: Verdicts) -> Verdicts {
@@ -30,33 +28,14 @@ pub(super) fn verdicts(table: &file::Verdicts, above: Verdicts) -> Verdicts {
     }
 }
 
-/// The tables of one kind, and which of them have been named.
-struct References<'a> {
-    kind: &'static str,
-    key: &'static str,
-    defined: Vec<&'a Placed<String>>,
-    named: HashSet<&'a str>,
-}
-
-impl<'a> References<'a> {
-    fn to<T>(kind: &'static str, key: &'static str, tables: &'a Named<T>) -> Self {
-        Self { kind, key, defined: tables.keys().collect(), named: HashSet::new() }
-    }
-
-    fn is_defined(&self, name: &str) -> bool {
-        self.defined.iter().any(|defined| defined.as_str() == name)
-    }
-}
-
 impl Check<'_> {
-    pub(super) fn domains(
+    pub(super) fn domains<'a>(
         &mut self,
-        tables: &Named<file::Domain>,
+        tables: &'a Named<file::Domain>,
         above: Verdicts,
         replies: &file::Replies,
-        gateways: &Named<file::Gateway>,
-        directories: &Named<file::Directory>,
-        reputation: &Reputation,
+        names: &mut Tables<'a>,
+        used: &Use<'_>,
     ) -> Vec<Domain> {
         if tables.is_empty() && !self.lost.touches(&["domain"]) {
             let problem =
@@ -64,13 +43,6 @@ impl Check<'_> {
             let help = "write a table [domain.\"example.com\"] for each domain that receives mail here";
             self.problems.push(problem.help(help));
         }
-        if let Some((name, _)) = directories.get_key_value(LEARNED) {
-            let what =
-                format!("{} is the name of the recipients that were learned and approved", quoted(name));
-            self.error(name, what, "give the directory another name");
-        }
-        let mut gateways = References::to("gateway", "gateways", gateways);
-        let mut directories = References::to("directory", "directories", directories);
         let mut seen: HashMap<DomainPattern, &Placed<String>> = HashMap::new();
         let mut domains = Vec::new();
         let mut unchecked = Vec::new();
@@ -102,7 +74,7 @@ impl Check<'_> {
                 verdict,
                 reply,
             } = &***table;
-            let source = self.source(name, from.as_ref(), &mut gateways);
+            let source = self.source(name, from.as_ref(), &mut names.gateways);
             if of.is_none()
                 && recipients.is_none()
                 && !["alias_of", "directories", "recipients"]
@@ -111,7 +83,7 @@ impl Check<'_> {
             {
                 unchecked.push(name);
             }
-            let directories = self.directories_of(name, of.as_ref(), &mut directories);
+            let directories = self.directories_of(name, of.as_ref(), &mut names.directories);
             let mut verdicts = verdicts(verdict, above);
             let recipients = self.recipients(name, table, &mut verdicts);
             let subaddress = self.subaddress(subaddress);
@@ -123,6 +95,8 @@ impl Check<'_> {
                     format!("`not-our-domain` is never the reason for {}, which is listed", quoted(name));
                 self.warning(reply, what, "write [reply.not-our-domain], for domains that are not listed");
             }
+            let unrouted = unrouted.as_ref().and_then(|written| self.unrouted(written, &mut names.servers));
+            let scan = scan.as_ref().and_then(|table| self.domain_scan(name, table, names));
             let Some(pattern) = self.pattern(name) else { continue };
             self.once_listed(&mut seen, &pattern, name);
             let domain = Domain {
@@ -135,20 +109,17 @@ impl Check<'_> {
                 strip,
                 verp,
                 alias_of: None,
-                unrouted: unrouted.as_ref().and_then(|written| self.unrouted(written)),
-                scan: scan.as_ref().and_then(|table| self.domain_scan(name, table)),
+                unrouted,
+                scan,
                 verdicts,
                 replies,
                 place: self.place(name),
             };
-            let used = Use { domains: std::slice::from_ref(&domain), unlisted: None, reputation };
-            self.use_of_replies(reply, &used);
+            self.use_of_replies(reply, &Use { domains: std::slice::from_ref(&domain), ..*used });
             domains.push(domain);
         }
         self.aliases(aliases, &mut domains);
         self.unchecked(&unchecked);
-        self.unused(&gateways);
-        self.unused(&directories);
         domains
     }
 
@@ -239,41 +210,6 @@ impl Check<'_> {
         }
         for domain in domains {
             self.note(domain, format!("the recipients of {} are not checked", quoted(domain)), help);
-        }
-    }
-
-    /// Names of tables, each of which must be there, and each of which is named once.
-    fn references<'a>(&mut self, names: &'a [Placed<String>], to: &mut References<'a>) -> Vec<Arc<str>> {
-        let names = self.once(names);
-        for name in &names {
-            to.named.insert(name.as_str());
-            if to.is_defined(name) || self.lost.touches(&[to.kind, name]) {
-                continue;
-            }
-            let help = if to.kind == "gateway" && name.as_str() == "any" {
-                "write `gateways = \"any\"`, without brackets, if everyone may deliver".to_owned()
-            } else if to.kind == "directory" && name.as_str() == LEARNED {
-                "take it out: recipients that were learned and approved are asked for without it".to_owned()
-            } else {
-                match meant(name, to.defined.iter().map(|defined| defined.as_str())) {
-                    Some(defined) => format!("did you mean `{defined}`?"),
-                    None => format!("write a table {}", header(&[to.kind, name])),
-                }
-            };
-            self.error(name, format!("there is no {} {}", to.kind, quoted(name)), help);
-        }
-        names.into_iter().map(|name| Arc::from(name.as_str())).collect()
-    }
-
-    /// Tables that no domain names.
-    fn unused(&mut self, references: &References<'_>) {
-        let References { kind, key, defined, named } = references;
-        if self.lost.in_a_domain(key) {
-            return;
-        }
-        for name in defined.iter().filter(|name| !named.contains(name.as_str())) {
-            let what = format!("no domain uses the {kind} {}", quoted(name));
-            self.warning(name, what, format!("name it under `{key}` of a domain, or take it out"));
         }
     }
 }

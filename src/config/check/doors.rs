@@ -19,6 +19,17 @@ pub(super) const DRAIN: Duration = Duration::from_secs(30);
 /// Most connections that may be asked for.
 const MAX_CONNECTIONS: i64 = 1_000_000;
 
+/// Every socket that is listened on, and where it is written.
+#[derive(Default)]
+pub(super) struct Sockets<'a>(Vec<(Listen, &'a Placed<String>)>);
+
+impl<'a> Sockets<'a> {
+    /// Where the first one is written that is looked for.
+    pub(super) fn find(&self, mut is_it: impl FnMut(&Listen) -> bool) -> Option<&'a Placed<String>> {
+        self.0.iter().find(|(socket, _)| is_it(socket)).map(|(_, written)| *written)
+    }
+}
+
 /// What all doors have in common.
 struct Written<'a> {
     kind: &'static str,
@@ -43,7 +54,11 @@ impl Check<'_> {
     }
 
     /// The milter door, and how long sessions may go on after the order to stop.
-    pub(super) fn milter(&mut self, table: &Table<file::Milter>) -> (Door, Duration) {
+    pub(super) fn milter<'a>(
+        &mut self,
+        table: &'a Table<file::Milter>,
+        sockets: &mut Sockets<'a>,
+    ) -> (Door, Duration) {
         let file::Milter { listen, socket_mode, socket_group, drain_timeout, max_connections } = &***table;
         let written = Written {
             kind: "milter",
@@ -54,10 +69,15 @@ impl Check<'_> {
             max_connections,
         };
         let help = "write a number and ms, s, m or h: \"500ms\", \"30s\", \"5m\"";
-        (self.door(table, &written), self.duration(drain_timeout, MAX_DRAIN, help))
+        (self.door(table, &written, sockets), self.duration(drain_timeout, MAX_DRAIN, help))
     }
 
-    pub(super) fn policyd(&mut self, table: &Table<file::Policyd>, has_milter: bool) -> Policyd {
+    pub(super) fn policyd<'a>(
+        &mut self,
+        table: &'a Table<file::Policyd>,
+        has_milter: bool,
+        sockets: &mut Sockets<'a>,
+    ) -> Policyd {
         let file::Policyd { listen, socket_mode, socket_group, max_connections, alone } = &***table;
         let written = Written {
             kind: "policyd",
@@ -68,12 +88,16 @@ impl Check<'_> {
             max_connections,
         };
         Policyd {
-            door: self.door(table, &written),
+            door: self.door(table, &written, sockets),
             alone: alone.as_ref().map_or(!has_milter, |alone| **alone),
         }
     }
 
-    pub(super) fn socketmap(&mut self, table: &Table<file::Socketmap>) -> Door {
+    pub(super) fn socketmap<'a>(
+        &mut self,
+        table: &'a Table<file::Socketmap>,
+        sockets: &mut Sockets<'a>,
+    ) -> Door {
         let file::Socketmap { listen, socket_mode, socket_group, max_connections } = &***table;
         let written = Written {
             kind: "socketmap",
@@ -83,12 +107,12 @@ impl Check<'_> {
             socket_group: socket_group.as_ref(),
             max_connections,
         };
-        self.door(table, &written)
+        self.door(table, &written, sockets)
     }
 
-    fn door<T>(&mut self, table: &Table<T>, written: &Written<'_>) -> Door {
+    fn door<'a, T>(&mut self, table: &Table<T>, written: &Written<'a>, sockets: &mut Sockets<'a>) -> Door {
         let Written { kind, port: _, listen: _, socket_mode, socket_group, max_connections } = *written;
-        let listen = self.listen(table, written);
+        let listen = self.listen(table, written, sockets);
         if !listen.iter().any(Listen::is_unix) && !self.lost.touches(&[kind, "listen"]) {
             let keys = [Some(socket_mode), socket_group].into_iter().flatten();
             for key in keys.filter(|key| key.span().is_some()) {
@@ -104,7 +128,12 @@ impl Check<'_> {
         }
     }
 
-    fn listen<T>(&mut self, table: &Table<T>, written: &Written<'_>) -> Vec<Listen> {
+    fn listen<'a, T>(
+        &mut self,
+        table: &Table<T>,
+        written: &Written<'a>,
+        sockets: &mut Sockets<'a>,
+    ) -> Vec<Listen> {
         let Written { kind, port, listen, .. } = *written;
         let path = [kind, "listen"];
         let help = format!("write `listen = [\"inet:127.0.0.1:{port}\"]`");
@@ -115,7 +144,7 @@ impl Check<'_> {
             return Vec::new();
         };
         self.not_empty(written, &path, "nobody could reach Postern", &help);
-        let mut sockets: Vec<(Listen, &Placed<String>)> = Vec::new();
+        let mut own = Vec::new();
         for written in written.iter() {
             let socket = match socket::parse(written, self.text.base()) {
                 Ok(socket) => socket,
@@ -124,14 +153,16 @@ impl Check<'_> {
                     continue;
                 }
             };
-            if let Some((_, first)) = sockets.iter().find(|(other, _)| *other == socket) {
+            // One socket is one protocol's.
+            if let Some(first) = sockets.find(|other| *other == socket) {
                 self.twice(written, first, format!("{} is listed twice", quoted(written)));
             } else {
                 self.exposure(&socket, written, port);
-                sockets.push((socket, written));
+                sockets.0.push((socket.clone(), written));
+                own.push(socket);
             }
         }
-        sockets.into_iter().map(|(socket, _)| socket).collect()
+        own
     }
 
     /// Who can reach a socket can ask; no protocol of an MTA knows a password.

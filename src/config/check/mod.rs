@@ -9,17 +9,31 @@ mod domains;
 mod doors;
 mod factors;
 mod gateway;
+mod groups;
+mod headers;
+mod listed;
 mod loops;
 mod outside;
 mod overlap;
 mod preset;
+mod reach;
 mod recipients;
+mod references;
 mod replies;
-mod routing;
+mod routes;
+mod scan;
+mod scan_keys;
 mod secrets;
+mod servers;
 mod socket;
+mod tls;
 
 pub use loops::is_loop_id;
+
+use doors::Sockets;
+use listed::ListedDomains;
+use references::Tables;
+use scan::Around;
 
 use super::file::{File, Internal, Unlisted};
 use super::networks::NetworkList;
@@ -70,42 +84,67 @@ pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> C
         loops,
     } = file;
     let mut check = Check { text, lost: &lost, problems, own_networks: Vec::new() };
+    let has_milter = milter.is_some();
+    check.some_door(has_milter || policyd.is_some() || socketmap.is_some());
+    let mut sockets = Sockets::default();
+    let (milter, drain_timeout) = milter.as_ref().map(|table| check.milter(table, &mut sockets)).unzip();
+    let policyd_door = policyd.as_ref().map(|table| check.policyd(table, has_milter, &mut sockets));
+    let socketmap = socketmap.as_ref().map(|table| check.socketmap(table, &mut sockets));
     let reputation = check.reputation(reputation_table.as_ref());
     let providers = check.providers(providers.as_ref());
     let gateways = check.gateways(&gateway, &providers, &reputation);
-    let mut directories = check.directories(&directory);
-    let servers = check.servers(&server);
-    let routes = check.routes(&route, &server);
-    for directory in &mut directories {
-        directory.rules.groups = directory.groups_of(&routes);
+    if let Some(policyd) = &policyd {
+        check.without_headers(policyd, has_milter, &gateway, &gateways, &loops);
     }
+    check.use_of_fingerprints(&gateway, policyd.is_some());
+    let mut directories = check.directories(&directory);
+    let servers = check.servers(&server, &sockets, loops.id.as_ref().map(|id| id.as_str()));
+    let mut names = Tables::new(&gateway, &directory, &server);
     let verdicts = domains::verdicts(&verdict, policy::Verdicts::default());
-    let domains = check.domains(&domain, verdicts, &reply, &gateway, &directory, &reputation);
+    let mut used =
+        replies::Use { domains: &[], unlisted: None, reputation: &reputation, has_rules: !route.is_empty() };
+    let domains = check.domains(&domain, verdicts, &reply, &mut names, &used);
     check.overlaps(&domain);
     check.use_of_reputation(reputation_table.as_ref(), &reputation, &domains, &gateways);
     let unlisted = check.unlisted(&unlisted, &reply);
-    let used = replies::Use { domains: &domains, unlisted: Some(unlisted.verdict), reputation: &reputation };
+    (used.domains, used.unlisted) = (&domains, Some(unlisted.verdict));
     check.use_of_replies(&reply, &used);
-    check.routing(&domains, &servers, &gateways, &routes);
-    check.some_door(milter.is_some() || policyd.is_some() || socketmap.is_some());
-    let has_milter = milter.is_some();
-    let (milter, drain_timeout) = milter.as_ref().map(|table| check.milter(table)).unzip();
+    let listed = ListedDomains::new(&domain);
+    check.own_mx(&server, |domain| listed.covering(domain).is_some());
+    let rules = check.rules(&route, &directory, &listed, &mut names);
+    check.reach(&rules, &listed);
+    let internal = check.internal(&internal);
+    let around = Around {
+        has_milter,
+        internal: &internal,
+        loops: &loops,
+        server_tables: &server,
+        servers: &servers,
+        gateways: &gateways,
+    };
+    check.scans(&listed, &rules, &around);
+    check.unused(&names);
+    let routes = check.settled_routes(&rules);
+    for directory in &mut directories {
+        directory.rules.groups = directory.groups_of(&routes);
+    }
+    let is_scanned = domains.iter().any(|domain| domain.scan.is_some());
     Config {
         state_dir: check.path(&state_dir),
         milter,
-        policyd: policyd.as_ref().map(|table| check.policyd(table, has_milter)),
-        socketmap: socketmap.as_ref().map(|table| check.socketmap(table)),
+        policyd: policyd_door,
+        socketmap,
         drain_timeout: drain_timeout.unwrap_or(doors::DRAIN),
         dns: check.dns(&dns),
         reputation,
-        internal: check.internal(&internal),
+        internal,
         unlisted,
         providers,
         gateways,
         directories,
         servers,
         routes,
-        scan: check.scan_keys(&scan),
+        scan: check.scan_keys(&scan, is_scanned),
         domains,
         loops: check.loops(&loops),
     }

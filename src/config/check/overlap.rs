@@ -21,6 +21,12 @@ impl Check<'_> {
         let mut networks = std::mem::take(&mut self.own_networks);
         let mut users: BTreeMap<&str, HashSet<usize>> = BTreeMap::new();
         for (number, table) in domains.values().enumerate() {
+            // Mail comes from the gateway that scans a domain's mail, too.
+            if let Some(scan) = &table.scan
+                && let Some(name) = scan.gateway.as_ref().or(scan.via.as_ref())
+            {
+                users.entry(name).or_default().insert(number);
+            }
             let Some(Gateways::Named(names)) = table.gateways.as_deref() else {
                 continue;
             };

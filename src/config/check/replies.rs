@@ -4,7 +4,7 @@
 use super::Check;
 use crate::config::file;
 use crate::config::placed::Placed;
-use crate::config::settings::{Domain, Reputation};
+use crate::config::settings::{Domain, Reputation, Unrouted};
 use crate::config::table::Table;
 use crate::config::wording::quoted;
 use crate::mail::{EnhancedCode, ReplyClass, ReplyError, ReplyText};
@@ -27,6 +27,8 @@ pub(super) struct Use<'a> {
     pub(super) unlisted: Option<Verdict>,
     /// What is asked about them.
     pub(super) reputation: &'a Reputation,
+    /// Whether there are rules for where mail goes.
+    pub(super) has_rules: bool,
 }
 
 /// Every reason that has a reply, with what the file says of it.
@@ -139,8 +141,14 @@ impl Check<'_> {
         for (reason, reply) in by_reason(table) {
             if let (Some(table), Some(help)) = (reply, used.never_asked(reason))
                 && !self.lost.touches(&["reputation"])
+                && !self.lost.touches(&["route"])
             {
-                let what = format!("this reply is never sent: nobody is asked what `{reason}` needs");
+                let why = if reason == Reason::NoRoute {
+                    "no domain refuses those whom no [[route]] is for".to_owned()
+                } else {
+                    format!("nobody is asked what `{reason}` needs")
+                };
+                let what = format!("this reply is never sent: {why}");
                 self.warning(table, what, help);
                 continue;
             }
@@ -178,6 +186,9 @@ impl Use<'_> {
             Reason::NoReverseName if self.reputation.reverse == ReverseRule::Off => {
                 Some("write [reputation] and below it `reverse_name = \"present\"`, or take the reply out")
             }
+            Reason::NoRoute if !self.domains.iter().any(|domain| self.may_refuse_unrouted(domain)) => {
+                Some("write `unrouted = \"reject\"` for a domain, or take the reply out")
+            }
             Reason::Listed
             | Reason::NoReverseName
             | Reason::SourceNotGateway
@@ -191,6 +202,15 @@ impl Use<'_> {
             | Reason::Internal
             | Reason::Inactive
             | Reason::Passed => None,
+        }
+    }
+
+    /// Whether a domain can refuse a recipient that no rule is for.
+    fn may_refuse_unrouted(&self, domain: &Domain) -> bool {
+        match domain.unrouted {
+            Some(Unrouted::Reject) => true,
+            Some(Unrouted::Server(_) | Unrouted::Pass) => false,
+            None => self.has_rules,
         }
     }
 

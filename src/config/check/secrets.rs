@@ -191,7 +191,7 @@ impl Check<'_> {
     }
 
     /// Reads a file that others must not be able to read.
-    fn guarded_file(&mut self, at: &Placed<String>, path: &Path, most: u64) -> Option<Vec<u8>> {
+    pub(super) fn guarded_file(&mut self, at: &Placed<String>, path: &Path, most: u64) -> Option<Vec<u8>> {
         let (octets, mode) = self.file_of_secret(at, path, most)?;
         if mode & OTHERS != 0 {
             let what = format!(

@@ -33,7 +33,7 @@ pub(in crate::config) struct Milter {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct Policyd {
-    /// Sockets to listen on, written as in `[milter]`.
+    /// Sockets to listen on, written as in `[milter]`; each of them leads to one door only.
     #[schemars(required, length(min = 1))]
     pub listen: Option<Placed<Vec<Placed<String>>>>,
     /// Access rights of unix sockets, in octal.
@@ -47,8 +47,8 @@ pub(in crate::config) struct Policyd {
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_connections: Placed<i64>,
     /// Whether the messages that are asked about here never come to the milter. Then what is for a whole message (tag,
-    /// quarantine, discard) is carried out here, as far as that hurts no other recipient; else the milter does it. The
-    /// default is whether there is no `[milter]`.
+    /// quarantine, discard) is carried out here, as far as that hurts no other recipient; else the milter does it. Headers
+    /// are never seen here: neither loops nor gateways that are known by one. The default is whether there is no `[milter]`.
     pub alone: Option<Placed<bool>>,
 }
 
@@ -56,7 +56,7 @@ pub(in crate::config) struct Policyd {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct Socketmap {
-    /// Sockets to listen on, written as in `[milter]`.
+    /// Sockets to listen on, written as in `[milter]`; each of them leads to one door only.
     #[schemars(required, length(min = 1))]
     pub listen: Option<Placed<Vec<Placed<String>>>>,
     /// Access rights of unix sockets, in octal.

@@ -69,7 +69,7 @@ pub(super) struct File {
     /// Which recipients' mail goes to which server: `[[route]]`, in order. The first rule that is for a recipient decides.
     #[serde(default)]
     pub route: Vec<Table<Route>>,
-    /// The keys that scan tokens are signed with.
+    /// The keys that scan tokens are signed with, where a domain has `[domain.X.scan]`.
     #[serde(default)]
     pub scan: Table<Scan>,
     /// The protected domains: `[domain."example.com"]`, or `[domain."*.example.com"]` for all below it. An exact name

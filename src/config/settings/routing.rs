@@ -2,9 +2,8 @@
 //! Servers, routing rules and scanning as checked values.
 
 use crate::config::Place;
-use crate::mail::{DomainPattern, Mailbox, NextHop};
+use crate::mail::{self, DomainPattern, Mailbox, NextHop};
 use crate::policy::{GroupName, OnReturn, OnScannerDown, TlsWish};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,8 +83,8 @@ pub struct DomainScan {
 /// The keys that scan tokens are signed with.
 #[derive(Clone, Debug)]
 pub struct ScanKeys {
-    /// The file with them, which somebody else renews; nothing means one in `state_dir` that is renewed here.
-    pub file: Option<PathBuf>,
+    /// Those in a file that somebody else renews; nothing means that there are some in `state_dir`, renewed here.
+    pub shared: Option<mail::ScanKeys>,
     /// How often a new one is made.
     pub rotate: Duration,
 }

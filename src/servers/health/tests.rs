@@ -74,7 +74,7 @@ fn two_failures_in_a_row_step_back_and_one_success_returns() {
         (fine(), vec![], false, 0),
     ] {
         now += Duration::from_secs(30);
-        assert_eq!(state.take(&looked(&[outcome.clone()]), now), changes, "{outcome:?}");
+        assert_eq!(state.take(&looked(std::slice::from_ref(&outcome)), now), changes, "{outcome:?}");
         assert_eq!(
             (state.is_back(), state.failures, state.looked),
             (back, failures, Some(now)),
@@ -99,7 +99,7 @@ fn tls_moves_nobody_and_is_told_once_per_change() {
         (fine(), vec![Change::TroubleOver]),
         (fine(), vec![]),
     ] {
-        assert_eq!(state.take(&looked(&[outcome.clone()]), now), changes, "{outcome:?}");
+        assert_eq!(state.take(&looked(std::slice::from_ref(&outcome)), now), changes, "{outcome:?}");
         assert!(!state.is_back());
     }
 }

@@ -71,15 +71,14 @@ fn fits(wanted: &CertificatePattern, name: &str) -> bool {
 }
 
 fn explain(error: &Error) -> String {
-    match error {
-        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "nobody trusted here vouches for it".into()
-        }
-        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
-            "it has ended".into()
-        }
-        error => error.to_string(),
+    use CertificateError::{BadSignature, Expired, ExpiredContext, UnknownIssuer};
+    if matches!(error, Error::InvalidCertificate(UnknownIssuer | BadSignature)) {
+        return "nobody trusted here vouches for it".into();
     }
+    if matches!(error, Error::InvalidCertificate(Expired | ExpiredContext { .. })) {
+        return "it has ended".into();
+    }
+    error.to_string()
 }
 
 /// Lets the handshake come to its end, whoever the server is: what it shows is looked at afterwards. That it holds the

@@ -60,13 +60,11 @@ impl Dialogue<'_> {
 
     /// An error is an outcome, too: from there on nothing more can be learnt.
     async fn talk(&mut self, address: SocketAddr, wish: &TlsWish) -> Result<Outcome, Outcome> {
-        let tcp =
-            self.within(Step::Connect, TcpStream::connect(address)).await?.map_err(|error| {
-                match error.kind() {
-                    io::ErrorKind::ConnectionRefused => Outcome::Refused,
-                    _ => Outcome::Unreachable(cause(&error)),
-                }
-            })?;
+        let connected = self.within(Step::Connect, TcpStream::connect(address)).await?;
+        let tcp = connected.map_err(|error| {
+            let refused = error.kind() == io::ErrorKind::ConnectionRefused;
+            if refused { Outcome::Refused } else { Outcome::Unreachable(cause(&error)) }
+        })?;
         // Each command waits for an answer.
         let _ = tcp.set_nodelay(true);
         let own = self.own.map_or_else(|| literal(tcp.local_addr().ok()), str::to_owned);

@@ -8,6 +8,7 @@ mod ldap;
 mod sql;
 
 use super::Check;
+use super::references::LEARNED;
 use crate::config::file::{self, Named};
 use crate::config::placed::Placed;
 use crate::config::settings::{Directory, DirectorySource, SyncRules};
@@ -41,6 +42,11 @@ impl Check<'_> {
     fn directory(&mut self, name: &Placed<String>, table: &Table<file::Directory>) -> Option<Directory> {
         let table = &***table;
         self.name(name);
+        if **name == LEARNED {
+            let what =
+                format!("{} is the name of the recipients that were learned and approved", quoted(name));
+            self.error(name, what, "give the directory another name");
+        }
         let Some(kind) = table.kind else {
             if !self.lost.touches(&["directory", name, "type"]) {
                 let what = format!("`type` is missing in {}", header(&["directory", name]));
