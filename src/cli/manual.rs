@@ -333,6 +333,7 @@ pub(super) const DIRECTORIES: Manual = Manual(&[
                 ("max_removed", "more than this part of the recipients would go, and at least 10"),
                 ("nobody left", "no recipient would be left"),
                 ("a domain emptied", "a domain with 10 recipients or more would have none"),
+                ("a group emptied", "a group that a route names, with 10 members or more, would have none"),
                 ("a rollback", "every change after it waits"),
             ]),
         ],

@@ -125,16 +125,13 @@ impl<'a> Found<'a> {
     fn show(&self, page: &mut Page) {
         let mood = if self.goes_somewhere() { Mood::Good } else { Mood::Bad };
         let address = Escaped(self.address.as_str().as_bytes()).to_string();
-        match &self.listed {
-            Some(listed) => {
-                page.line(mood, &address);
-                listed.show(page);
-            }
-            None => {
-                page.line(Mood::Plain, &address);
-                let why = if self.is_clear { "not listed" } else { "unclear where the MTA would deliver" };
-                page.entry(2, "domain", COLUMN, why);
-            }
+        if let Some(listed) = &self.listed {
+            page.line(mood, &address);
+            listed.show(page);
+        } else {
+            page.line(Mood::Plain, &address);
+            let why = if self.is_clear { "not listed" } else { "unclear where the MTA would deliver" };
+            page.entry(2, "domain", COLUMN, why);
         }
     }
 

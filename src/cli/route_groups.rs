@@ -61,13 +61,12 @@ fn missing(route: &config::Route, group: &GroupName, of: &[&str], all: &[String]
         [one] => format!("{} has no group {}", quoted(one), quoted(&group.name)),
         several => format!("none of {} has a group {}", list(several), quoted(&group.name)),
     };
-    let help = match meant(&group.name, all.iter().map(String::as_str)) {
-        Some(meant) => format!("did you mean {}?", quoted(meant)),
-        None => {
-            let one = of.first().unwrap_or(&"NAME");
-            format!("`postern directories show {one} --groups` shows all there are")
-        }
+    let shows = || {
+        let one = of.first().unwrap_or(&"NAME");
+        format!("`postern directories show {one} --groups` shows all there are")
     };
+    let help = meant(&group.name, all.iter().map(String::as_str))
+        .map_or_else(shows, |meant| format!("did you mean {}?", quoted(meant)));
     Some(Problem::warning(route.place.clone(), what).help(help))
 }
 

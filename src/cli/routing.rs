@@ -41,7 +41,9 @@ pub(super) fn routes(
     let route = |route: &config::Route| {
         let config::Route { name, groups, recipients, domains, to, place: _ } = route;
         let mut mailboxes = MailboxSetBuilder::new();
-        recipients.iter().for_each(|mailbox| mailboxes.insert(mailbox));
+        for mailbox in recipients {
+            mailboxes.insert(mailbox);
+        }
         Some(Route {
             name: Arc::clone(name),
             groups: groups.iter().flat_map(placed).collect(),
@@ -64,12 +66,11 @@ pub(super) fn unrouted(
     let is_for = |route: &Route| route.is_for(&domain.pattern, domain.alias_of.as_ref());
     match written {
         Some(config::Unrouted::Reject) => Unrouted::Reject,
-        Some(config::Unrouted::Pass) => Unrouted::Pass,
         Some(config::Unrouted::Server(name)) => {
             servers.get(name).map_or(Unrouted::Reject, |server| Unrouted::Server(*server))
         }
         None if routes.iter().any(is_for) => Unrouted::Reject,
-        None => Unrouted::Pass,
+        Some(config::Unrouted::Pass) | None => Unrouted::Pass,
     }
 }
 

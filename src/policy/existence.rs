@@ -99,7 +99,7 @@ struct Asked<'a> {
     spelling: Spelling,
 }
 
-impl<'a> Asked<'a> {
+impl Asked<'_> {
     fn local(mut self, local: &str, most_srs: u8) -> Known {
         let mut bare = local;
         for meaning in meanings(self.own, local, most_srs > 0) {

@@ -98,15 +98,11 @@ impl<'a> Asked<'a> {
         }
         let mut found = Found::Nobody { overdue: None };
         for group in groups {
-            match self.group(group) {
-                Found::Nobody { overdue: None } => {}
-                Found::Member(by) => return Found::Member(by),
-                other => {
-                    if !matches!(found, Found::Unknown { .. }) {
-                        found = other;
-                    }
-                }
+            let answer = self.group(group);
+            if matches!(answer, Found::Member(_)) {
+                return answer;
             }
+            found = found.or(answer);
         }
         found
     }
@@ -139,9 +135,7 @@ impl<'a> Asked<'a> {
                     }
                 }
             };
-            if !matches!(found, Found::Unknown { .. }) {
-                found = other;
-            }
+            found = found.or(other);
         }
         match &group.directory {
             // Nobody takes a directory away; if somebody did, nothing would be known of its groups.
@@ -171,6 +165,16 @@ fn knows(policy: &Policy, own: &DomainPolicy, local: &str, domain: &Domain) -> b
 }
 
 impl Found<'_> {
+    /// Of two answers that are no yes, the one that leaves more open.
+    fn or(self, other: Self) -> Self {
+        let openness = |found: &Self| match found {
+            Self::Unknown { .. } => 2,
+            Self::Nobody { overdue: Some(_) } => 1,
+            Self::Nobody { overdue: None } | Self::OtherDomain | Self::Member(_) => 0,
+        };
+        if openness(&other) > openness(&self) { other } else { self }
+    }
+
     pub(super) fn answer(&self) -> Answer {
         match self {
             Self::Member(_) => Answer::Yes,

@@ -57,8 +57,8 @@ pub(super) fn meanings<'a>(
         .chain(lazily(move || srs_sender(bare).filter(|_| srs && strip.srs).map(Meaning::Sender)))
         .chain(lazily(move || own.recipients.verp.find(bare).map(Meaning::OwnBounce)))
         .chain(lazily(move || {
-            let base = base_of(bare, delimiters)?;
-            Some(Meaning::Mailbox { local: base, entry: Entry::Base, batv })
+            let local = base_of(bare, delimiters)?;
+            Some(Meaning::Mailbox { local, entry: Entry::Base, batv })
         }))
         .chain([Meaning::Any(bare)])
 }

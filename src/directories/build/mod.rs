@@ -127,13 +127,12 @@ impl<'a> Terms<'a> {
 
     fn write(&self, mut settled: Settled, mut meta: Meta) -> Result<Built, BuildError> {
         let Self { old, view, .. } = *self;
-        let comparison = match old {
-            Some(old) => compare::compare(&settled.contents.fingerprints, old)?,
-            None => {
-                let added = settled.contents.fingerprints.len() as u64;
-                compare::Comparison { added, ..compare::Comparison::default() }
-            }
+        let first = || {
+            let added = settled.contents.fingerprints.len() as u64;
+            Ok(compare::Comparison { added, ..compare::Comparison::default() })
         };
+        let comparison =
+            old.map_or_else(first, |old| compare::compare(&settled.contents.fingerprints, old))?;
         write_fingerprints(&mut settled.writer, &settled.contents)?;
         compare::write_first_seen(&mut settled.writer, &settled.contents.fingerprints, old, view)?;
         let Settled { writer, contents, .. } = &mut settled;

@@ -75,7 +75,7 @@ fn any_directory() -> impl Strategy<Value = Directory> {
             served.map(|patterns| patterns.iter().map(|p| DomainPattern::parse(p).unwrap()).collect());
         let internal_only = mailboxes(&["all@a.example"]);
         let groups = routing::groups(&[("team", &["ann@a.example", "zoe@a.example", "carl@b.example"])]);
-        let recipients = Recipients { internal_only, served, groups, ..mailboxes(&known).into() };
+        let recipients = Recipients { internal_only, groups, served, ..mailboxes(&known).into() };
         Directory { name: "staff".into(), recipients: loaded.then(|| Arc::new(recipients)), overdue }
     })
 }

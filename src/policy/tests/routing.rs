@@ -289,10 +289,12 @@ fn unknown_is_neither_member_nor_stranger() {
     }
 }
 
+/// What becomes of whom no rule is for.
+type Chosen = fn([ServerId; 2]) -> Unrouted;
+
 #[test]
 fn where_nobody_is_routed() {
-    let exchange = |both: [ServerId; 2]| Unrouted::Server(both[1]);
-    type Chosen = fn([ServerId; 2]) -> Unrouted;
+    let exchange: Chosen = |both| Unrouted::Server(both[1]);
     let cases: [(&str, Chosen, RecipientMode, &str, &str); 6] = [
         ("reject", |_| Unrouted::Reject, RecipientMode::Check, "nowhere", "pass"),
         ("pass", |_| Unrouted::Pass, RecipientMode::Check, "pass", "pass"),
@@ -322,7 +324,11 @@ fn decided(policy: &Policy, rcpt: &str) -> (Option<(Answer, Verdict, String)>, R
     (finding.map(|f| (f.answer, f.verdict, f.rule.to_string())), decision.reason, decision.applied)
 }
 
+const CLOUD: &str = "route cloud leads to server m365";
+const NONE: &str = "no route is for the recipient";
+
 #[test]
+#[allow(clippy::too_many_lines)] // A table.
 fn the_route_is_checked_after_the_recipient() {
     let unloaded = Directory { name: "hr".into(), recipients: None, overdue: false };
     let with_unloaded = |both: [ServerId; 2]| {
@@ -342,8 +348,6 @@ fn the_route_is_checked_after_the_recipient() {
         vec![staff(), unloaded],
         with_unloaded,
     );
-    const CLOUD: &str = "route cloud leads to server m365";
-    const NONE: &str = "no route is for the recipient";
     for (case, policy, rcpt, want, reason, applied) in [
         (
             "routed",
