@@ -16,5 +16,7 @@ mod milter_support;
 mod random;
 #[path = "policyd/support.rs"]
 mod support;
+#[path = "policyd/table.rs"]
+mod table;
 #[path = "policyd/wire.rs"]
 mod wire;

@@ -5,9 +5,11 @@
 use super::Check;
 use super::gateway::is_among;
 use super::preset::Preset;
+use crate::config::Problem;
 use crate::config::file::{self, Named};
 use crate::config::placed::Placed;
 use crate::config::providers::Region;
+use crate::config::settings::Gateway;
 use crate::config::table::Table;
 use crate::config::wording::{header, quoted};
 use crate::config::words::{self, AnyOrAll, Factor};
@@ -116,6 +118,18 @@ impl Check<'_> {
             let help = "write [policyd], and below it `listen = [\"inet:127.0.0.1:8891\"]`, and name it in \
                         smtpd_recipient_restrictions: `check_policy_service inet:127.0.0.1:8891`";
             self.error(list, what, help);
+        }
+    }
+
+    /// Without a milter no header line is ever seen.
+    pub(super) fn headers_never_seen(&mut self, gateways: &[Gateway]) {
+        for gateway in gateways.iter().filter(|gateway| gateway.require.needs_header()) {
+            let what = format!(
+                "mail through {} is deferred: policy delegation alone never sees its header line",
+                quoted(&gateway.name)
+            );
+            let help = "open a [milter], too, or take \"header\" out of `require`";
+            self.problems.push(Problem::warning(gateway.place.clone(), what).help(help));
         }
     }
 

@@ -87,11 +87,15 @@ pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> C
     check.routing(&domains, &servers, &gateways, &routes);
     check.some_door(milter.is_some() || policyd.is_some() || socketmap.is_some());
     let has_milter = milter.is_some();
+    let policyd = policyd.as_ref().map(|table| check.policyd(table, has_milter));
+    if !has_milter && policyd.is_some() {
+        check.headers_never_seen(&gateways);
+    }
     let (milter, drain_timeout) = milter.as_ref().map(|table| check.milter(table)).unzip();
     Config {
         state_dir: check.path(&state_dir),
         milter,
-        policyd: policyd.as_ref().map(|table| check.policyd(table, has_milter)),
+        policyd,
         socketmap: socketmap.as_ref().map(|table| check.socketmap(table)),
         drain_timeout: drain_timeout.unwrap_or(doors::DRAIN),
         dns: check.dns(&dns),
