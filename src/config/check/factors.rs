@@ -113,7 +113,7 @@ impl Check<'_> {
         if is_told || self.lost.touches(&["policyd"]) {
             return;
         }
-        for list in tables.iter().filter_map(|(_, table)| table.fingerprint.as_ref()) {
+        for list in tables.values().filter_map(|table| table.fingerprint.as_ref()) {
             let what = "nobody tells of fingerprints: Postfix does so by policy delegation only";
             let help = "write [policyd], and below it `listen = [\"inet:127.0.0.1:8891\"]`, and name it in \
                         smtpd_recipient_restrictions: `check_policy_service inet:127.0.0.1:8891`";
