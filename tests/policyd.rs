@@ -18,5 +18,7 @@ mod random;
 mod stuck;
 #[path = "policyd/support.rs"]
 mod support;
+#[path = "policyd/table.rs"]
+mod table;
 #[path = "policyd/wire.rs"]
 mod wire;

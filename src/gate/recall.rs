@@ -187,3 +187,90 @@ fn is_same(one: Option<&ReversePath>, other: Option<&ReversePath>) -> bool {
         (one, other) => one == other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::{Gate, Judge};
+    use crate::mail::{CertificateFingerprint, Message, Session};
+
+    /// What is found of a ruling about ann@a.example that was made so long ago, by a session that began so long ago.
+    fn found(recall: &Recall, gate: &Gate, made: Duration, began: Duration) -> bool {
+        let policy = gate.policy();
+        let (session, message) = (client(4711), Message::default());
+        let case = Case { id: gate.session_id(), session: &session, message: &message, sees_headers: true };
+        let recipient = Recipient::new(b"<ann@a.example>", None, None);
+        let now = Instant::now() + RULING_LIFE * 3;
+        let ruling = gate.overdue(&policy, case, &recipient);
+        recall.keep_at(now - made, &policy, case, &recipient, ruling);
+        recall.find_at(|| now, &policy, case, &recipient, now - began).ruling.is_some()
+    }
+
+    fn client(port: u16) -> Session {
+        let mut session = Session::default();
+        session.client.address = Some([192, 0, 2, 1].into());
+        session.client.port = Some(port);
+        session
+    }
+
+    #[test]
+    fn a_ruling_waits_for_a_while() {
+        let (recall, gate) = (Recall::default(), Gate::new(Policy::default()));
+        let second = Duration::from_secs(1);
+        for (made, began, want) in [
+            (Duration::ZERO, second, true),
+            (RULING_LIFE, RULING_LIFE + second, true),
+            (RULING_LIFE + second, RULING_LIFE * 2, false),
+            (second, Duration::ZERO, false),
+        ] {
+            assert_eq!(found(&recall, &gate, made, began), want, "{made:?} {began:?}");
+        }
+        assert!(
+            recall.shards.iter().all(|shard| shard.lock().unwrap().rulings.is_empty()),
+            "what is asked for goes"
+        );
+    }
+
+    #[test]
+    fn what_is_heard_later_counts() {
+        let (recall, gate) = (Recall::default(), Gate::new(Policy::default()));
+        let told =
+            |text: &str| CertificateFingerprints::Told([CertificateFingerprint::parse(text).unwrap()].into());
+        let print = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+        let (session, message, recipient) =
+            (client(4711), Message::default(), Recipient::new(b"<ann@a.example>", None, None));
+        let case = Case { id: gate.session_id(), session: &session, message: &message, sees_headers: true };
+        let before = Instant::now();
+        let find = |since| recall.find(&gate.policy(), case, &recipient, since).fingerprints;
+        assert_eq!(find(before), CertificateFingerprints::NotTold);
+        for heard in [CertificateFingerprints::None, told(print)] {
+            recall.hear(([192, 0, 2, 1].into(), 4711), heard.clone());
+            recall.hear(([192, 0, 2, 1].into(), 4712), CertificateFingerprints::None);
+            assert_eq!(find(before), heard, "and stays for the next recipient");
+            assert_eq!(find(before), heard);
+        }
+        assert_eq!(find(Instant::now()), CertificateFingerprints::NotTold, "of a session that began later");
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let (recall, gate) = (Recall::default(), Gate::new(Policy::default()));
+        let (policy, message) = (gate.policy(), Message::default());
+        let recipient = Recipient::new(b"<ann@a.example>", None, None);
+        for port in 1..=u16::MAX {
+            for last in 1..=2 {
+                let mut session = client(port);
+                session.client.address = Some([192, 0, 2, last].into());
+                let case =
+                    Case { id: gate.session_id(), session: &session, message: &message, sees_headers: true };
+                let ruling = gate.overdue(&policy, case, &recipient);
+                recall.keep(&policy, case, &recipient, ruling);
+                recall.hear(([192, 0, 2, last].into(), port), CertificateFingerprints::None);
+            }
+        }
+        for shard in &recall.shards {
+            let shard = shard.lock().unwrap();
+            assert_eq!((shard.rulings.len(), shard.fingerprints.len()), (MOST, MOST));
+        }
+    }
+}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! What Postfix is told to do, as one `action=` line and an empty line (access(5), SMTPD_POLICY_README).
+//! What Postfix is told to do, as one `action=` line and an empty line (access(5), `SMTPD_POLICY_README`).
 //!
 //! A refusal is `CODE ENHANCED TEXT (ref REFERENCE)`; Postfix puts `<ADDRESS>: Recipient address rejected: ` before the text.
 //! `421` and `521` would end the whole SMTP session, and [`Reply`] holds neither. `DUNNO` lets the restrictions after

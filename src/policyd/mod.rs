@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! The door for Postfix's policy delegation (SMTPD_POLICY_README): Postfix tells of a client and a recipient, and is told
+//! The door for Postfix's policy delegation (`SMTPD_POLICY_README`): Postfix tells of a client and a recipient, and is told
 //! what to do with it.
 //!
 //! Its parts, in the order in which a request meets them: `connection` reads under caps and deadlines; `request` is the wire

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! Requests as octets: `name=value` lines, each ended by a line feed, and an empty line that ends the request
-//! (SMTPD_POLICY_README). Nothing else is a request, and no request is looked at before all of it is there.
+//! (`SMTPD_POLICY_README`). Nothing else is a request, and no request is looked at before all of it is there.
 //!
 //! Read as Postfix itself reads such lines (`attr_scan_plain.c`): the order does not matter, unknown attributes are passed
 //! over, of two with one name the first counts, at most 1024 are taken, and a line without `=` is an error. Postfix
@@ -57,7 +57,7 @@ pub enum State {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Request<'a> {
     /// What is asked.
-    pub(super) request: Option<&'a [u8]>,
+    pub(super) kind: Option<&'a [u8]>,
     /// See [`Request::state`].
     pub(super) protocol_state: Option<&'a [u8]>,
     /// The client's address, or `unknown`.
@@ -136,7 +136,7 @@ impl<'a> Request<'a> {
         }
         let equals = line.iter().position(|&b| b == b'=').filter(|&at| at > 0).ok_or(Garbage::Line)?;
         let place = match &line[..equals] {
-            b"request" => &mut self.request,
+            b"request" => &mut self.kind,
             b"protocol_state" => &mut self.protocol_state,
             b"client_address" => &mut self.client_address,
             b"client_name" => &mut self.client_name,
@@ -163,7 +163,7 @@ impl<'a> Request<'a> {
     /// Holds the finished request against what each must have, and forgets what is empty.
     fn check(&mut self) -> Result<(), Garbage> {
         let Self {
-            request,
+            kind,
             protocol_state,
             client_address,
             client_name,
@@ -181,7 +181,7 @@ impl<'a> Request<'a> {
             ccert_fingerprint,
             ccert_pubkey_fingerprint,
         } = self;
-        if *request != Some(b"smtpd_access_policy") {
+        if *kind != Some(b"smtpd_access_policy") {
             return Err(Garbage::NoAccessPolicy);
         }
         if protocol_state.is_none_or(<[u8]>::is_empty) {

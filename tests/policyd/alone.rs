@@ -6,6 +6,10 @@ use crate::support::*;
 use postern::gate::Event;
 use postern::policy::{Mode, Verdicts};
 
+const HOLD: &str = "HOLD source-not-gateway";
+const DISCARD: &str = "DUNNO";
+const TAG: &str = "PREPEND X-Postern-Tag: source-not-gateway";
+
 #[tokio::test]
 async fn each_verdict_has_its_action() {
     let door = Door::alone(policy());
@@ -116,9 +120,6 @@ async fn recipients_of_other_fates_are_parted() {
     let door = Door::alone(policy());
     let mut smtpd = door.smtpd();
     smtpd.ask(&request(&[("protocol_state", "DATA")])).await;
-    const HOLD: &str = "HOLD source-not-gateway";
-    const DISCARD: &str = "DUNNO";
-    const TAG: &str = "PREPEND X-Postern-Tag: source-not-gateway";
     for (number, message) in [
         &[
             ("ann@b.example", HOLD),

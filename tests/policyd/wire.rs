@@ -28,9 +28,9 @@ async fn an_answer_is_one_line_and_an_empty_one() {
     let mut heard = vec![0; 512];
     let length = stream.read(&mut heard).await.unwrap();
     let text = String::from_utf8(heard[..length].to_vec()).unwrap();
-    let (head, reference) = text.rsplit_once(" (ref ").unwrap();
+    let (action, reference) = text.rsplit_once(" (ref ").unwrap();
     assert_eq!(
-        head,
+        action,
         "action=550 5.7.1 Mail for this domain is taken from its mail gateway only. Send it to the host in the \
          domain's MX record"
     );

@@ -5,9 +5,11 @@
 use super::Check;
 use super::gateway::is_among;
 use super::preset::Preset;
+use crate::config::Problem;
 use crate::config::file::{self, Named};
 use crate::config::placed::Placed;
 use crate::config::providers::Region;
+use crate::config::settings::Gateway;
 use crate::config::table::Table;
 use crate::config::wording::{header, quoted};
 use crate::config::words::{self, AnyOrAll, Factor};
@@ -111,7 +113,7 @@ impl Check<'_> {
         if is_told || self.lost.touches(&["policyd"]) {
             return;
         }
-        for list in tables.iter().filter_map(|(_, table)| table.fingerprint.as_ref()) {
+        for list in tables.values().filter_map(|table| table.fingerprint.as_ref()) {
             let what = "nobody tells of fingerprints: Postfix does so by policy delegation only";
             let help = "write [policyd], and below it `listen = [\"inet:127.0.0.1:8891\"]`, and name it in \
                         smtpd_recipient_restrictions: `check_policy_service inet:127.0.0.1:8891`";

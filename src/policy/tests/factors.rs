@@ -2,7 +2,9 @@
 //! Gateways known by more than an address, as tables: what each factor says, and what they come to together.
 
 use super::*;
-use crate::mail::{CertificatePattern, ClientCertificate, Secret};
+use crate::mail::{
+    CertificateFingerprint, CertificateFingerprints, CertificatePattern, ClientCertificate, Secret,
+};
 
 /// A gateway that has every factor.
 pub(super) fn full(name: &str, require: Require) -> Gateway {
@@ -476,4 +478,84 @@ fn headers_and_certificates_are_asked_for_where_they_matter() {
         assert_eq!((policy.needs_headers(), policy.needs_certificate()), want, "{gateway:?} {mode}");
         assert_eq!(policy.can_ask(Verdict::Tag), gateway.behind.is_some(), "{gateway:?}");
     }
+}
+
+/// The SHA-256 of nothing, and another.
+const PRINT: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const OTHER_PRINT: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b856";
+
+fn print(text: &str) -> CertificateFingerprint {
+    CertificateFingerprint::parse(text).unwrap()
+}
+
+#[test]
+fn a_fingerprint_is_as_good_as_a_name() {
+    use CertificateFingerprints::{None as NoCertificate, NotTold, Told};
+    use ClientCertificate::{None as Missing, Unclear, Untrusted};
+    let told = |text| Told([print(OTHER_PRINT), print(text)].into());
+    let others = || Told([print(OTHER_PRINT)].into());
+    let (ours, other) = (trusted("mx1.seg.example"), trusted("mx1.other.example"));
+    // Whether the gateway has a name, too; what is told; what that comes to.
+    for (named, certificate, fingerprints, want) in [
+        (false, &Untrusted, told(PRINT), YES),
+        (false, &Missing, told(PRINT), YES),
+        (false, &other, told(PRINT), YES),
+        (false, &ours, others(), NO),
+        (false, &Untrusted, others(), NO),
+        (false, &Missing, NoCertificate, NO),
+        (false, &Missing, NotTold, UNKNOWN),
+        (false, &ours, NotTold, UNKNOWN),
+        (true, &ours, others(), YES),
+        (true, &ours, NotTold, YES),
+        (true, &ours, NoCertificate, YES),
+        (true, &Untrusted, told(PRINT), YES),
+        (true, &other, others(), NO),
+        (true, &Untrusted, others(), NO),
+        (true, &Unclear, others(), UNKNOWN),
+        (true, &Missing, NoCertificate, NO),
+        (true, &Missing, NotTold, UNKNOWN),
+        (true, &other, NotTold, UNKNOWN),
+    ] {
+        for (require, address) in
+            [(all(true, true, false), GATEWAY), (all(false, true, false), STRANGER), (Require::Any, STRANGER)]
+        {
+            let mut gateway = full("seg", require);
+            gateway.fingerprints = [print(PRINT)].into();
+            if !named {
+                gateway.certificate = Box::default();
+            }
+            let policy = behind_gateways(vec![gateway]);
+            assert!(policy.needs_fingerprints());
+            let mut session = client(address, certificate);
+            session.client.fingerprints = fingerprints.clone();
+            let decision = recipient(&policy, &session, &to("ann@a.example"));
+            let input = format!("{require:?} {named} {certificate:?} {fingerprints:?}");
+            assert_eq!((decision.reason, decision.applied), want, "{input}");
+        }
+    }
+}
+
+#[test]
+fn who_is_elsewhere_is_a_stranger_whatever_nobody_has_told() {
+    let mut gateway = full("seg", all(true, true, false));
+    gateway.fingerprints = [print(PRINT)].into();
+    let policy = behind_gateways(vec![gateway]);
+    let decision = recipient(&policy, &session(STRANGER), &to("ann@a.example"));
+    assert_eq!((decision.reason, decision.applied), NO);
+}
+
+#[test]
+fn a_header_line_that_never_comes_is_unknown() {
+    let policy = behind_gateways(vec![full("seg", all(true, false, true))]);
+    for (address, want) in [(GATEWAY, UNKNOWN), (STRANGER, NO)] {
+        let decision = recipient(&policy, &session(address), &to("ann@a.example"));
+        let decision = without_headers(decision);
+        assert_eq!((decision.reason, decision.applied), want, "{address:?}");
+        assert!(decision.candidates.is_empty());
+    }
+    let decision = without_headers(recipient(&policy, &session(GATEWAY), &to("ann@a.example")));
+    assert_eq!(
+        source_rule(&decision),
+        "client is in 192.0.2.0/24 of gateway seg, and its header line is awaited"
+    );
 }
