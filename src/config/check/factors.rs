@@ -5,11 +5,9 @@
 use super::Check;
 use super::gateway::is_among;
 use super::preset::Preset;
-use crate::config::Problem;
 use crate::config::file::{self, Named};
 use crate::config::placed::Placed;
 use crate::config::providers::Region;
-use crate::config::settings::Gateway;
 use crate::config::table::Table;
 use crate::config::wording::{header, quoted};
 use crate::config::words::{self, AnyOrAll, Factor};
