@@ -50,7 +50,8 @@ impl<'a> Macros<'a> {
         let login = self.question.login.as_deref();
         match name {
             "j" | "daemon_name" => Some(&self.mta_name),
-            "v" => Some(concat!("Postern ", env!("CARGO_PKG_VERSION"))),
+            // It is spoken as Postfix speaks, and answered so.
+            "v" => Some("Postfix"),
             "i" => queued.then_some(QUEUE_ID),
             "client_addr" => Some(&self.client),
             "client_name" | "client_ptr" => Some("unknown"),
