@@ -6,7 +6,7 @@ use crate::transcript::home;
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 29] = [
     "",
     "run",
     "check",
@@ -29,6 +29,9 @@ const COMMANDS: [&str; 26] = [
     "directories learned",
     "servers",
     "servers probe",
+    "mta",
+    "mta postfix",
+    "mta sendmail",
     "generate",
     "generate man",
     "generate completions",
