@@ -9,10 +9,10 @@ use super::rules::Standing;
 use super::scan::{Scanning, Scans};
 use super::source::Checked;
 use super::{
-    Answer, Answers, Check, Decision, DomainPolicy, Finding, Mode, Policy, Questions, Reason, Rule, Verdict,
-    existence, reputation, routing, source,
+    Answer, Answers, Check, Decision, DomainPolicy, Finding, Mode, Policy, Questions, Reason, Replies, Rule,
+    Verdict, existence, reputation, routing, source,
 };
-use crate::mail::{HeaderFacts, Recipient, Session};
+use crate::mail::{Domain, HeaderFacts, Mailbox, Recipient, Session};
 use std::sync::Arc;
 
 /// Decides about one recipient by what is known at RCPT and what was answered to [`questions`].
@@ -36,15 +36,10 @@ pub fn recipient(policy: &Policy, session: &Session, recipient: &Recipient, answ
             // A stranger gets the same answer for every recipient, so that nobody can ask who exists.
             let goes_on = finding.verdict <= Verdict::Tag;
             scanning = Scanning::begin(policy, own, (mailbox, domain), &session.client, answers);
-            let mut findings = Vec::with_capacity(2);
+            let mut findings = Vec::with_capacity(3);
             findings.push(finding);
             if goes_on {
-                let exists = existence::check(policy, own, mailbox, domain);
-                let may_come = exists.verdict <= Verdict::Tag;
-                findings.push(exists);
-                if may_come {
-                    findings.extend(routing::check(policy, own, mailbox, domain));
-                }
+                check_destination(policy, own, (mailbox, domain), &mut findings);
                 if let Some(stranger) = stranger {
                     reputation::check(policy, own, stranger, answers, &mut findings);
                 }
@@ -53,6 +48,51 @@ pub fn recipient(policy: &Policy, session: &Session, recipient: &Recipient, answ
         }
     };
     Decision { candidates, scanning, ..conclude(policy, &standing, findings) }
+}
+
+/// The same where the headers will never be known: a gateway whose header line is awaited cannot be told then.
+pub fn without_headers(decision: Decision) -> Decision {
+    let Some(doubt) = source::in_doubt(&decision.candidates) else { return decision };
+    let Decision { domain, mut findings, .. } = decision;
+    for finding in &mut findings {
+        if finding.check == Check::Source {
+            *finding = doubt.clone();
+        }
+    }
+    match domain {
+        Some(domain) => Decision::weigh(findings, Some(Arc::clone(&domain)), domain.mode, &domain.replies),
+        // Candidates are a listed domain's.
+        None => Decision::weigh(findings, None, Mode::Enforce, &Replies::default()),
+    }
+}
+
+/// Decides about a recipient of a listed domain by what does not depend on the client: whether it exists, and whether there
+/// is a server for it. Nothing where it is not listed, or nobody knows where it would be delivered.
+pub fn destination(policy: &Policy, recipient: &Recipient) -> Option<Decision> {
+    let standing = policy.standing(recipient);
+    let Standing::Listed(own, mailbox, domain) = &standing else { return None };
+    let mut findings = Vec::with_capacity(2);
+    if own.mode == Mode::Inactive {
+        findings.push(accepting(Check::Domain, Rule::SwitchedOff, Reason::Inactive));
+    } else {
+        check_destination(policy, own, (mailbox, domain), &mut findings);
+    }
+    Some(conclude(policy, &standing, findings))
+}
+
+/// Whether a recipient exists; if it may come, where it goes.
+fn check_destination(
+    policy: &Policy,
+    own: &DomainPolicy,
+    (mailbox, domain): (&Mailbox, &Domain),
+    findings: &mut Vec<Finding>,
+) {
+    let exists = existence::check(policy, own, mailbox, domain);
+    let may_come = exists.verdict <= Verdict::Tag;
+    findings.push(exists);
+    if may_come {
+        findings.extend(routing::check(policy, own, mailbox, domain));
+    }
 }
 
 /// What the network has to be asked before [`recipient`] can decide, beside what it has been; nothing for nearly every

@@ -161,14 +161,16 @@ async fn keep<L: Look>(
                 let key = (Arc::clone(&server.name), hop.clone());
                 let state = states.hosts.entry(key).or_default();
                 let changes = state.take(&looked, clock());
-                for change in changes {
-                    tell(server, &hop, state, &change);
-                }
+                let state = state.clone();
                 let is = states.arrange(server);
+                // What is told is in force by then.
+                publish(&states, is != was);
+                for change in changes {
+                    tell(server, &hop, &state, &change);
+                }
                 if is.down && !was.down {
                     tracing::warn!(server = &*server.name, "none of the server's hosts takes mail; their order stays");
                 }
-                publish(&states, is != was);
             }
             () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
         }

@@ -6,7 +6,7 @@ use crate::transcript::home;
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 29] = [
+const COMMANDS: [&str; 30] = [
     "",
     "run",
     "check",
@@ -27,6 +27,7 @@ const COMMANDS: [&str; 29] = [
     "directories import",
     "directories rollback",
     "directories learned",
+    "route",
     "servers",
     "servers probe",
     "mta",

@@ -41,6 +41,8 @@ pub(crate) enum Tampering {
     Alter,
     /// They are there twice.
     Double,
+    /// Each has another above it that says nothing.
+    AddNonsense,
 }
 
 /// A running scanner. It stops when it is dropped.
@@ -201,6 +203,7 @@ impl Tampering {
         match self {
             Self::Drop => Vec::new(),
             Self::Double => vec![field.clone(), field],
+            Self::AddNonsense => vec![format!("{name}: nonsense"), field],
             Self::Alter => {
                 let mut altered = field;
                 let last = altered.pop();

@@ -2,7 +2,7 @@
 //! A mail server with Postern beside it and a sink behind it: where a dialogue is held.
 
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use crate::common::dir::{TestDir, make_dir};
@@ -81,7 +81,11 @@ impl House {
 
     /// Writes Postern's configuration, which is read at its next start or reload.
     pub(crate) fn configure(&self, config: &str) {
-        let places = [("DIR", self.dir().display().to_string()), ("LISTEN", self.listens[0].to_string())];
+        let places = [
+            ("DIR", self.dir().display().to_string()),
+            ("LISTEN", self.listens[0].to_string()),
+            ("MTA", self.mta.dir().display().to_string()),
+        ];
         let places = places.each_ref().map(|(name, value)| (*name, value.as_str()));
         self.write("postern.toml", &fill(config, &places));
     }
@@ -141,6 +145,11 @@ impl House {
     pub(crate) fn logs(&self) -> String {
         let postern = self.postern.as_ref().map(Postern::log).unwrap_or_default();
         format!("  {}:\n    {}\n  Postern:\n    {}\n", self.mta.name(), tail(&self.mta.log()), tail(&postern))
+    }
+
+    /// Where Postern keeps its state.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.home.join("state")
     }
 
     fn dir(&self) -> &Path {
