@@ -12,7 +12,9 @@ use postern::mail::NextHop;
 use postern::policy::{Policy, Server, Servers, TlsWish};
 use postern::servers::{Keeper, Patience, Probe, States, Watched};
 use serde_json::Value;
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr};
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,12 +28,29 @@ fn configure(dir: &TestDir, hosts: [SocketAddr; 2], tls: &str, more: &str) {
     let [first, second] = hosts;
     // Nobody looks at the second server.
     let config = format!(
-        "state_dir = \"state\"\n[milter]\nlisten = [\"unix:s\"]\n[loop]\nid = \"mx.example\"\n\
+        "state_dir = \"state\"\n[milter]\nlisten = [\"unix:s\"]\n[socketmap]\nlisten = [\"unix:maps\"]\n[loop]\nid = \"mx.example\"\n\
          [server.exchange]\nhosts = [\"{first}\", \"{second}\"]\nhealth = \"1s\"\ntls = \"{tls}\"\n\
          [server.other]\nhosts = [\"192.0.2.1\"]\n\
          [domain.\"a.example\"]\ngateways = \"any\"\nunrouted = \"default:exchange\"\n{more}"
     );
     dir.write("postern.toml", &config);
+}
+
+/// Where the MTA is told to bring mail of the domain: the hosts in their order.
+fn transport(dir: &TestDir) -> String {
+    let mut socket = UnixStream::connect(dir.join("maps")).unwrap();
+    let request = "transport ann@a.example";
+    socket.write_all(format!("{}:{request},", request.len()).as_bytes()).unwrap();
+    socket.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// Whether the first host stands before the second in an answer that has both.
+fn in_order(answer: &str, first: SocketAddr, second: SocketAddr) -> bool {
+    let at = |host: SocketAddr| answer.find(&format!("[{}]:{}", host.ip(), host.port()));
+    at(first).unwrap_or_else(|| panic!("{answer}")) < at(second).unwrap_or_else(|| panic!("{answer}"))
 }
 
 fn postern(dir: &TestDir, arguments: &[&str]) -> String {
@@ -68,9 +87,11 @@ async fn hosts_step_back_and_return() {
     let (one, two) = (Peer::at(first, plain()).await, Peer::at(second, plain()).await);
     let service = Postern::start(dir.path(), &[Endpoint::Unix(dir.join("s"))]);
     becomes(&dir, [(first, "takes-mail"), (second, "takes-mail")], false);
+    assert!(in_order(&transport(&dir), first, second));
 
     one.stop().await;
     becomes(&dir, [(second, "takes-mail"), (first, "back")], false);
+    assert!(in_order(&transport(&dir), second, first), "what MTAs are told follows");
     let log = service.log();
     assert!(log.contains("host steps back behind the others"), "{log}");
     assert!(log.contains("refuses connections"), "{log}");
@@ -83,6 +104,7 @@ async fn hosts_step_back_and_return() {
     configure(&dir, [first, second], "may", "[internal]\nauthenticated = false\n");
     service.reload();
     service.logged(since, "reloaded");
+    assert!(in_order(&transport(&dir), second, first));
     becomes(&dir, [(second, "takes-mail"), (first, "back")], false);
 
     two.stop().await;
