@@ -17,5 +17,7 @@ mod order;
 mod others;
 #[path = "milter/scan.rs"]
 mod scan;
+#[path = "common/stuck.rs"]
+mod stuck;
 #[path = "milter/support.rs"]
 mod support;

@@ -16,6 +16,8 @@ mod log;
 mod refresh;
 #[path = "service/reload.rs"]
 mod reload;
+#[path = "service/scan.rs"]
+mod scan;
 #[path = "service/session.rs"]
 mod session;
 #[path = "service/shared.rs"]

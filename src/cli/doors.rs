@@ -81,6 +81,7 @@ pub(super) struct Doors {
     admissions: [Arc<Admission>; 3],
     /// Whether policy delegation stands alone.
     alone: AtomicBool,
+    policyd: Arc<policyd::Shared>,
 }
 
 impl Doors {
@@ -89,6 +90,7 @@ impl Doors {
         let doors = Self {
             admissions: Door::ALL.map(|door| Admission::new(limit(door))),
             alone: AtomicBool::default(),
+            policyd: Arc::default(),
         };
         doors.set(config);
         doors
@@ -142,7 +144,8 @@ pub(super) async fn welcome(service: Arc<Service>, door: Door, socket: Socket, d
     let for_sessions = draining.clone();
     let arrived = |stream: Stream, peer: Peer, place| {
         let (gate, draining) = (Arc::clone(&service.gate), for_sessions.clone());
-        let manner = Manner { alone: service.doors.alone.load(Ordering::Relaxed) };
+        let alone = service.doors.alone.load(Ordering::Relaxed);
+        let manner = (Manner { alone }, Arc::clone(&service.doors.policyd));
         tokio::spawn(async move {
             match door {
                 Door::Milter => milter::serve(stream, peer, gate, draining).await,

@@ -62,8 +62,8 @@ pub fn main() -> ExitCode {
         Command::Test(options) => test::test(&config, &options.files, options.json),
         Command::Gateways(options) => gateways::gateways(&config, options),
         Command::Directories(options) => directories::directories(&config, options),
-        Command::Mta(options) => mta::mta(&config, &options),
         Command::Servers(options) => servers::servers(&config, options),
+        Command::Mta(options) => mta::mta(&config, &options),
         Command::Generate(options) => generate::generate(&options.what).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

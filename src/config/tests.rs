@@ -2,7 +2,7 @@
 //! What is written about gateways, DNS and reputation comes out as checked values.
 
 use super::*;
-use crate::policy::{Require, ReverseRule, Verdict};
+use crate::policy::{OnReturn, OnScannerDown, Require, ReverseRule, TlsWish, Verdict};
 use std::time::Duration;
 
 fn example(name: &str) -> Config {
@@ -76,4 +76,63 @@ fn dns_and_reputation_come_out_as_they_are_written() {
 
     let minimal = example("minimal.toml");
     assert_eq!((minimal.dns, minimal.reputation.rule().threshold), (Dns::default(), 0));
+}
+
+#[test]
+fn where_mail_goes_comes_out_as_it_is_written() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/routing.toml");
+    let mut problems = Problems::default();
+    let Config { servers, routes, domains, scan, .. } = read(&path, &mut problems).unwrap().unwrap();
+    // Its password is kept elsewhere.
+    let others = problems.iter().filter(|problem| !problem.message.contains("ldap-password")).count();
+    assert_eq!(others, 0, "{}", problems.render(false));
+    let servers: Vec<_> = servers
+        .iter()
+        .map(|server| {
+            let hosts: Vec<String> = server.hosts.iter().map(ToString::to_string).collect();
+            let names = match &server.tls {
+                TlsWish::Verify(names) => names.iter().map(ToString::to_string).collect(),
+                TlsWish::May | TlsWish::Encrypt | TlsWish::Dane => Vec::new(),
+            };
+            (&*server.name, server.kind, hosts.join(" "), names.join(" "), server.health)
+        })
+        .collect();
+    let text = str::to_owned;
+    let exchange = "ex1.example.com ex2.example.com";
+    let (cloud, tenant) = ("*.mail.protection.outlook.com", "example-com.mail.protection.outlook.com");
+    let half_a_minute = Some(Duration::from_secs(30));
+    assert_eq!(
+        servers,
+        [
+            ("cloud", ServerKind::Microsoft365, text(tenant), text(cloud), None),
+            ("exchange", ServerKind::Exchange, text(exchange), text(exchange), half_a_minute),
+            ("scanner", ServerKind::Smtp, text("relay.scanner.example"), text("relay.scanner.example"), None),
+        ]
+    );
+    let routes: Vec<_> = routes
+        .iter()
+        .map(|route| {
+            let groups: Vec<_> =
+                route.groups.iter().map(|group| (group.directory.as_deref(), &*group.name)).collect();
+            (&*route.name, groups, route.recipients.len(), route.domains.as_ref().map(Vec::len), &*route.to)
+        })
+        .collect();
+    assert_eq!(
+        routes,
+        [
+            ("printers", vec![], 2, None, "exchange"),
+            ("moved", vec![(None, "mailboxes in the cloud")], 0, Some(1), "cloud"),
+            ("partners", vec![(Some("ad"), "partners")], 0, Some(1), "exchange"),
+        ]
+    );
+    let domain = |name: &str| domains.iter().find(|domain| domain.pattern.to_string() == name).unwrap();
+    for name in ["example.com", "example.org"] {
+        let Domain { unrouted, scan, .. } = domain(name);
+        assert_eq!(*unrouted, Some(Unrouted::Server("exchange".into())), "{name}");
+        let DomainScan { via, gateway, on_return, valid, on_scanner_down, place: _ } = scan.as_ref().unwrap();
+        assert_eq!((&**via, &**gateway, valid.as_secs()), ("scanner", "scanner", 4 * 3600), "{name}");
+        assert_eq!((*on_return, *on_scanner_down), (OnReturn::Token, OnScannerDown::Wait), "{name}");
+    }
+    assert_eq!(domain("example.net").unrouted, Some(Unrouted::Reject));
+    assert_eq!(scan.rotate.as_secs(), 30 * 24 * 3600);
 }

@@ -25,10 +25,12 @@ pub enum Event {
     Overdue,
     /// A recipient was sent away with 452, because its message could not be held for it alone.
     Parted,
+    /// A request came by policy delegation.
+    Asked,
 }
 
 impl Event {
-    const ALL: [(Self, &'static str); 8] = [
+    const ALL: [(Self, &'static str); 9] = [
         (Self::Session, "sessions"),
         (Self::Message, "messages"),
         (Self::Garbage, "garbage"),
@@ -37,6 +39,7 @@ impl Event {
         (Self::Broken, "broken"),
         (Self::Overdue, "overdue"),
         (Self::Parted, "parted"),
+        (Self::Asked, "policy-requests"),
     ];
 }
 

@@ -8,6 +8,7 @@ mod counters;
 mod hidden;
 mod learned;
 mod outside;
+mod recall;
 mod record;
 mod reference;
 mod scan;
@@ -17,18 +18,21 @@ pub use counters::{Counters, Event};
 pub use hidden::Hidden;
 pub use learned::{Learned, Noted};
 pub use outside::{Asked, Nobody, Outside, ask_about, ask_apart};
+pub use recall::Recalled;
 pub use reference::{Reference, SessionId};
 pub use table::{Outcome, Table};
 
-use crate::mail::{Message, Recipient, ScanKeys, Session, SpentToken};
+use crate::mail::{CertificateFingerprints, Message, Recipient, ScanKeys, Session, SpentToken};
 use crate::policy::{self, Answers, Decision, Policy, Verdict, Vouched};
 use arc_swap::ArcSwap;
 use learned::Learner;
+use recall::Recall;
 use reference::References;
 use scan::Scan;
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The facts that a decision is about.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +43,8 @@ pub struct Case<'a> {
     pub session: &'a Session,
     /// The message's facts.
     pub message: &'a Message,
+    /// Whether the message's headers will be known too, here or at another door.
+    pub sees_headers: bool,
 }
 
 /// A decision on record.
@@ -107,6 +113,17 @@ pub trait Judge: Send + Sync + 'static {
         patience: Patience,
     ) -> impl Future<Output = Vouched> + Send;
 
+    /// Keeps a ruling for the milter session of the same client, which will name the same recipient.
+    fn hand_over(&self, policy: &Arc<Policy>, case: Case<'_>, recipient: &Recipient, ruling: Ruling);
+
+    /// Takes in what another door tells of a client's certificate, by its address and port.
+    fn heard(&self, address: Option<IpAddr>, port: Option<u16>, fingerprints: CertificateFingerprints);
+
+    /// What another door has found out about a recipient and its client, in a session that began at `since`. A ruling that
+    /// is given is on record, and not given again.
+    fn recall(&self, policy: &Arc<Policy>, case: Case<'_>, recipient: &Recipient, since: Instant)
+    -> Recalled;
+
     /// Counts something that happened.
     fn count(&self, event: Event);
 
@@ -133,6 +150,7 @@ pub struct Gate {
     hidden: Hidden,
     learner: Learner,
     scan: Scan,
+    recall: Recall,
 }
 
 impl Gate {
@@ -146,6 +164,7 @@ impl Gate {
             hidden: Hidden::default(),
             learner: Learner::default(),
             scan: Scan::default(),
+            recall: Recall::default(),
         }
     }
 
@@ -258,7 +277,11 @@ impl Judge for Gate {
             let outside = self.outside.load_full();
             ask_about(&**outside, policy, (case.session, recipient), questions, &mut answers).await;
         }
-        let ruling = self.rule(policy::recipient(policy, case.session, recipient, &answers));
+        let mut decision = policy::recipient(policy, case.session, recipient, &answers);
+        if !case.sees_headers {
+            decision = policy::without_headers(decision);
+        }
+        let ruling = self.rule(decision);
         if let Some(learned) = policy::learned(&ruling.decision, None) {
             self.learner.note(learned);
         }
@@ -303,6 +326,26 @@ impl Judge for Gate {
             answers.live = ask_apart(&**self.outside.load_full(), &questions).await.live;
         }
         policy::vouched(policy, client, &answers)
+    }
+
+    fn hand_over(&self, policy: &Arc<Policy>, case: Case<'_>, recipient: &Recipient, ruling: Ruling) {
+        self.recall.keep(policy, case, recipient, ruling);
+    }
+
+    fn heard(&self, address: Option<IpAddr>, port: Option<u16>, fingerprints: CertificateFingerprints) {
+        if let Some(place) = address.zip(port) {
+            self.recall.hear(place, fingerprints);
+        }
+    }
+
+    fn recall(
+        &self,
+        policy: &Arc<Policy>,
+        case: Case<'_>,
+        recipient: &Recipient,
+        since: Instant,
+    ) -> Recalled {
+        self.recall.find(policy, case, recipient, since)
     }
 
     fn count(&self, event: Event) {

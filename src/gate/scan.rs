@@ -10,6 +10,8 @@ use crate::mail::{HeaderFacts, ScanKeys, SpentToken, TokenFault};
 use crate::policy::{self, Decision, Tokens};
 use arc_swap::ArcSwapOption;
 use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,9 +24,11 @@ const WHILE: u64 = 60;
 const EPOCH: u64 = 1_735_689_600;
 
 /// Keys and uses.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scan {
     keys: ArcSwapOption<ScanKeys>,
+    /// What tells tokens of one second apart. It begins anywhere, for other machines may have the same keys.
+    numbers: AtomicU64,
     spent: Mutex<Spent>,
     /// When it was last said that there are no keys.
     said: AtomicU64,
@@ -39,6 +43,18 @@ struct Spent {
     /// When it was last said that there are too many.
     said: u64,
     changed: bool,
+}
+
+impl Default for Scan {
+    fn default() -> Self {
+        let anywhere = RandomState::new().build_hasher().finish();
+        Self {
+            keys: ArcSwapOption::default(),
+            numbers: AtomicU64::new(anywhere),
+            spent: Mutex::default(),
+            said: AtomicU64::default(),
+        }
+    }
 }
 
 impl Default for Spent {
@@ -72,7 +88,8 @@ impl Scan {
             return Some(Vec::new());
         }
         let (keys, now) = self.ready()?;
-        let mint = |(domain, addresses): (_, Vec<_>)| keys.signing().mint(domain, now, addresses);
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let mint = |(domain, addresses): (_, Vec<_>)| keys.signing().mint(domain, now, number, addresses);
         Some(to_sign.into_iter().flat_map(mint).collect())
     }
 
@@ -175,4 +192,60 @@ impl Spent {
 fn now() -> Option<u64> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
     (now >= EPOCH).then_some(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hidden::tests::Log;
+    use super::*;
+
+    const NOW: u64 = EPOCH + 1000;
+
+    fn token(n: u8, until: u64) -> SpentToken {
+        SpentToken { mark: [n; 12], until: u32::try_from(until).unwrap() }
+    }
+
+    /// A token that two sessions bring at one time counts for one of them.
+    #[test]
+    fn a_token_is_used_once() {
+        let scan = Scan::default();
+        let (one, two) = (token(1, u64::from(u32::MAX)), token(2, u64::from(u32::MAX)));
+        assert!(scan.spend(&[one]) && !scan.spend(&[two, one]), "all or nothing");
+        assert!(scan.spend(&[two, two]) && scan.spend(&[]));
+        assert_eq!(scan.collect().map(|tokens| tokens.len()), Some(2));
+        assert!(scan.collect().is_none());
+        scan.keep();
+        assert!(scan.collect().is_some());
+        let after = Scan::default();
+        after.recall(&[one]);
+        assert!(!after.spend(&[one]) && after.collect().is_none());
+    }
+
+    #[test]
+    fn memory_is_bounded_and_what_expires_makes_room() {
+        let (log, _guard) = Log::keep();
+        let mut spent = Spent { most: 2, ..Spent::default() };
+        spent.remember(&[token(1, NOW + 10), token(2, NOW + 100)]);
+        for _ in 0..5 {
+            assert_eq!(spent.unused(token(3, NOW), NOW), Err(TokenFault::Unremembered));
+        }
+        assert_eq!(log.take().len(), 1);
+        // What is known to have been used is no less so.
+        assert_eq!(spent.unused(token(1, NOW), NOW), Err(TokenFault::Spent));
+        let later = NOW + WHILE;
+        assert_eq!(spent.unused(token(3, later), later), Ok(token(3, later)));
+        assert_eq!(spent.uses.len(), 1);
+        let scan = Scan { spent: Mutex::new(Spent { most: 2, ..Spent::default() }), ..Scan::default() };
+        scan.recall(&[token(1, NOW), token(2, NOW), token(3, NOW)]);
+        assert_eq!(scan.spent().uses.len(), 2, "no more than there is room for");
+    }
+
+    #[test]
+    fn that_there_are_no_keys_is_said_and_not_every_time() {
+        let (log, _guard) = Log::keep();
+        let scan = Scan::default();
+        (0..5).for_each(|_| assert!(scan.ready().is_none()));
+        let said = log.take();
+        assert!(said.len() == 1 && said[0].contains("there are no keys"), "{said:?}");
+    }
 }

@@ -62,7 +62,7 @@ async fn message(gate: &Gate, client: &str, login: Option<&str>, helo: &str, sen
     let sender = Some(ReversePath::parse(format!("<{sender}>").as_bytes()));
     let message = Message { sender, ..Message::default() };
     let (policy, id) = (gate.policy(), gate.session_id());
-    let case = Case { id, session: &session, message: &message };
+    let case = Case { id, session: &session, message: &message, sees_headers: true };
     gate.arrived(&policy, case);
     let mut rulings = Vec::new();
     for rcpt in ["ann@a.example", "bob@a.example"] {
@@ -215,7 +215,7 @@ async fn accepted_recipients_are_learned_once_it_is_certain() {
         for (name, value) in lines {
             message.headers.note(name.as_bytes(), value.as_bytes(), policy.watch());
         }
-        let case = Case { id, session: &session, message: &message };
+        let case = Case { id, session: &session, message: &message, sees_headers: true };
         let mut decisions = Vec::new();
         for rcpt in ["zoe@a.example", "ZOE@A.example", "ann@a.example", "postmaster@a.example"] {
             let recipient = Recipient::new(format!("<{rcpt}>").as_bytes(), Some(rcpt.as_bytes()), None);

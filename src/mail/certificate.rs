@@ -3,7 +3,7 @@
 //!
 //! Postfix tells the common name, and only of a certificate whose chain it trusts; Sendmail tells the whole subject of
 //! any certificate, and in a macro of its own whether it was verified. What both come to is the common name of a trusted
-//! certificate. Neither tells alternative names or fingerprints.
+//! certificate. Neither tells alternative names; fingerprints come by policy delegation alone.
 
 use std::fmt;
 
@@ -22,6 +22,14 @@ pub enum ClientCertificate {
 }
 
 impl ClientCertificate {
+    /// A trusted certificate with this common name, unless it is one that nobody could tell apart in a log.
+    pub fn of_trusted(name: &[u8]) -> Self {
+        match std::str::from_utf8(name) {
+            Ok(name) if !name.is_empty() && !name.chars().any(char::is_control) => Self::Trusted(name.into()),
+            Ok(_) | Err(_) => Self::Untrusted,
+        }
+    }
+
     /// The common name of a trusted certificate.
     pub fn trusted_name(&self) -> Option<&str> {
         match self {
@@ -29,6 +37,20 @@ impl ClientCertificate {
             Self::None | Self::Untrusted | Self::Unclear => None,
         }
     }
+}
+
+/// Undoes `+XX` (xtext, RFC 3461 4); what is no such escape stays as it is.
+pub fn from_xtext(mut text: &[u8]) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(text.len());
+    while let Some((&first, rest)) = text.split_first() {
+        let escaped = rest.get(..2).filter(|_| first == b'+').and_then(|digits| {
+            let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+            Some(digit(digits[0])? << 4 | digit(digits[1])?)
+        });
+        octets.push(escaped.unwrap_or(first));
+        text = if escaped.is_some() { &rest[2..] } else { rest };
+    }
+    octets
 }
 
 /// A name that a gateway's certificate must have: `mail.example`, or `*.example` for any one label before `example`.

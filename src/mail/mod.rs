@@ -5,6 +5,7 @@
 mod address_ranges;
 mod batv;
 mod certificate;
+mod certificate_fingerprint;
 mod client;
 mod domain;
 mod domain_table;
@@ -32,8 +33,11 @@ mod srs;
 
 pub use address_ranges::AddressRanges;
 pub use batv::batv_mailbox;
-pub use certificate::{CertificatePattern, CertificatePatternError, ClientCertificate};
-pub use client::{Client, parse_client_address};
+pub use certificate::{CertificatePattern, CertificatePatternError, ClientCertificate, from_xtext};
+pub use certificate_fingerprint::{
+    CertificateFingerprint, CertificateFingerprintError, CertificateFingerprints,
+};
+pub use client::{Client, login_name, parse_client_address, parse_client_name};
 pub use domain::{Domain, DomainError, DomainPattern, Host};
 pub use domain_table::DomainTable;
 pub use escape::{Escaped, header_value};

@@ -34,6 +34,11 @@ impl Recipient {
         Self { argument: argument.into(), delivered, written }
     }
 
+    /// A recipient of which nobody can tell where it is.
+    pub fn unclear(argument: &[u8]) -> Self {
+        Self { argument: argument.into(), delivered: None, written: None }
+    }
+
     /// A recipient that is known to be this mailbox.
     pub fn at(mailbox: Mailbox) -> Self {
         let argument = [b"<", mailbox.written(), b">"].concat();

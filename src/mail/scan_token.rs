@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! The scan token: what a message is sent to a scanning gateway with, and known by when it comes back.
 //!
-//! `X-Postern-Scan: k=KEY; d=DOMAIN; t=TIME; r=DIGEST,DIGEST; h=MAC`. DOMAIN is the recipients' in A-labels, TIME is in
-//! seconds since 1970, each DIGEST stands for one envelope recipient (HMAC-SHA-256 over time and address, its first 9
-//! octets), MAC is HMAC-SHA-256 (RFC 2104) over all before `h=`; both are in base64url (RFC 4648 5). Blanks do not count,
+//! `X-Postern-Scan: k=KEY; d=DOMAIN; t=TIME; n=NUMBER; r=DIGEST,DIGEST; h=MAC`. DOMAIN is the recipients' in A-labels, TIME is
+//! in seconds since 1970, NUMBER is another for each message of that second, each DIGEST stands for one envelope recipient (HMAC-SHA-256 over time and address, its first 9
+//! octets), MAC is HMAC-SHA-256 (RFC 2104) over all before `h=`; these three are in base64url (RFC 4648 5). Blanks do not count,
 //! so that a gateway may fold the line anew; case does. A scanner may split the message: a token is good for each of its
 //! recipients. Limits: [`MAX_DIGESTS`] recipients and [`MAX_TOKEN`] octets. Whether one was used before is not known here.
 
@@ -30,6 +30,8 @@ pub const CLOCK_SKEW: u64 = 300;
 const DIGEST: usize = 9;
 /// Characters of a digest.
 const DIGEST_TEXT: usize = 12;
+/// Characters of a number.
+const NUMBER_TEXT: usize = 11;
 /// Digests in one line of a folded token.
 const IN_LINE: usize = 5;
 /// Longest name of a key.
@@ -77,11 +79,13 @@ impl ScanKey {
     }
 
     /// Signs tokens for recipients of one domain: header values in folded lines, parted by LF. There is more than one
-    /// where there are more than [`MAX_DIGESTS`] recipients, and none where there are none.
+    /// where there are more than [`MAX_DIGESTS`] recipients, and none where there are none. Whoever shares the key has
+    /// never given this number in this second: each token can be used once, and equal ones would be one.
     pub fn mint<'a>(
         &self,
         domain: &Domain,
         at: u64,
+        number: u64,
         recipients: impl IntoIterator<Item = &'a ScanAddress>,
     ) -> Vec<String> {
         let mut digests: Vec<String> =
@@ -89,9 +93,11 @@ impl ScanKey {
         // In their order nothing is told of the envelope's.
         digests.sort_unstable();
         digests.dedup();
+        let number = URL_SAFE_NO_PAD.encode(number.to_be_bytes());
         let token = |digests: &[String]| {
             let lines: Vec<String> = digests.chunks(IN_LINE).map(|line| line.join(",")).collect();
-            let signed = format!("k={}; d={domain}; t={at};\n\tr={};\n\t", self.id, lines.join(",\n\t"));
+            let signed =
+                format!("k={}; d={domain}; t={at}; n={number};\n\tr={};\n\t", self.id, lines.join(",\n\t"));
             let mac = self.mac(without_blanks(signed.as_bytes()).as_slice());
             format!("{signed}h={mac}")
         };
@@ -301,7 +307,7 @@ impl<'a> Parts<'a> {
         let mut fields = text.split(|&b| b == b';');
         let mut field = |name: &[u8]| fields.next()?.strip_prefix(name);
         let (key, domain, time) = (field(b"k=")?, field(b"d=")?, field(b"t=")?);
-        let (digests, mac) = (field(b"r=")?, field(b"h=")?);
+        let (number, digests, mac) = (field(b"n=")?, field(b"r=")?, field(b"h=")?);
         if fields.next().is_some() {
             return None;
         }
@@ -311,6 +317,8 @@ impl<'a> Parts<'a> {
             && (1..=253).contains(&domain.len())
             && (1..=12).contains(&time.len())
             && time.iter().all(u8::is_ascii_digit)
+            && number.len() == NUMBER_TEXT
+            && number.iter().all(is_base64)
             && digests.len() <= MAX_DIGESTS * (DIGEST_TEXT + 1)
             && digests.split(|&b| b == b',').all(is_digest)
             && mac.len() == 43

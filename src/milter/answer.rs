@@ -82,8 +82,8 @@ mod tests {
         let reply = Reply::new(550, EnhancedCode::parse("5.7.1").unwrap(), text).unwrap();
         let gate = Gate::new(crate::policy::Policy::default());
         let recipient = crate::mail::Recipient::new(b"x", None, None);
-        let case =
-            crate::gate::Case { id: gate.session_id(), session: &<_>::default(), message: &<_>::default() };
+        let (session, message) = (&<_>::default(), &<_>::default());
+        let case = crate::gate::Case { id: gate.session_id(), session, message, sees_headers: true };
         let reference = gate.overdue(&gate.policy(), case, &recipient).reference;
         let message = refusal(&reply, reference);
         assert_eq!(message.buffer.iter().position(|&b| b == 0), Some(message.buffer.len() - 1));

@@ -6,7 +6,9 @@
 
 use super::macros::Macros;
 use super::session::Garbage;
-use crate::mail::{Client, ClientCertificate, parse_client_address};
+use crate::mail::{
+    Client, ClientCertificate, from_xtext, login_name, parse_client_address, parse_client_name,
+};
 
 /// The first NUL-terminated string of a packet, and what follows it.
 pub(super) fn string(packet: &[u8]) -> Result<(&[u8], &[u8]), Garbage> {
@@ -24,7 +26,7 @@ pub(super) fn client(packet: &[u8]) -> Result<Client, Garbage> {
             let (address, _) = string(rest)?;
             let address = std::str::from_utf8(address).ok().and_then(parse_client_address);
             let port = Some(u16::from_be_bytes(*port)).filter(|&port| port != 0);
-            Ok(Client { address, port, name: name(host), ..Client::default() })
+            Ok(Client { address, port, name: parse_client_name(host), ..Client::default() })
         }
         // A unix socket, or nothing that has an address.
         b'L' | b'U' => Ok(Client::default()),
@@ -32,21 +34,9 @@ pub(super) fn client(packet: &[u8]) -> Result<Client, Garbage> {
     }
 }
 
-/// A host name, unless it is the MTA's way to say that there is none.
-fn name(host: &[u8]) -> Option<Box<str>> {
-    let host = std::str::from_utf8(host).ok()?;
-    let is_name = !host.is_empty() && !host.starts_with('[') && !host.eq_ignore_ascii_case("unknown");
-    is_name.then(|| host.into())
-}
-
-/// The name that the client has logged in with. Who uses SASL's ANONYMOUS (RFC 4505) has proved nothing and is not
-/// logged in, whatever the MTA says.
+/// The name that the client has logged in with.
 pub(super) fn login(macros: &Macros) -> Option<Box<str>> {
-    let method = macros.text("auth_type");
-    if method.is_some_and(|method| method.eq_ignore_ascii_case("ANONYMOUS")) {
-        return None;
-    }
-    macros.text("auth_authen").or(method).map(Into::into)
+    login_name(macros.text("auth_type"), macros.text("auth_authen"))
 }
 
 /// The client's certificate, by the macros of HELO.
@@ -57,9 +47,9 @@ pub(super) fn login(macros: &Macros) -> Option<Box<str>> {
 /// on the OpenSSL behind it.
 pub(super) fn certificate(macros: &Macros) -> ClientCertificate {
     match macros.find("verify") {
-        Some(b"OK") => {
-            macros.find("cn_subject").map_or(ClientCertificate::Unclear, |name| trusted(&from_xtext(name)))
-        }
+        Some(b"OK") => macros
+            .find("cn_subject")
+            .map_or(ClientCertificate::Unclear, |name| ClientCertificate::of_trusted(&from_xtext(name))),
         Some(b"NO" | b"NOT" | b"NONE") => ClientCertificate::None,
         Some(b"FAIL") => ClientCertificate::Untrusted,
         // The handshake failed, or something that the answer depends on did.
@@ -68,33 +58,9 @@ pub(super) fn certificate(macros: &Macros) -> ClientCertificate {
             None => ClientCertificate::None,
             // A Sendmail that was not asked for `{verify}`, since it is too old to be asked, and so may trust it or not.
             Some([b'/', ..]) => ClientCertificate::Unclear,
-            Some(name) => trusted(name),
+            Some(name) => ClientCertificate::of_trusted(name),
         },
     }
-}
-
-/// A trusted certificate's name, unless it is one that nobody could tell apart in a log.
-fn trusted(name: &[u8]) -> ClientCertificate {
-    match std::str::from_utf8(name) {
-        Ok(name) if !name.is_empty() && !name.chars().any(char::is_control) => {
-            ClientCertificate::Trusted(name.into())
-        }
-        Ok(_) | Err(_) => ClientCertificate::Untrusted,
-    }
-}
-
-/// Undoes `+XX`; what is no such escape stays as it is.
-fn from_xtext(mut text: &[u8]) -> Vec<u8> {
-    let mut octets = Vec::with_capacity(text.len());
-    while let Some((&first, rest)) = text.split_first() {
-        let escaped = rest.get(..2).filter(|_| first == b'+').and_then(|digits| {
-            let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-            Some(digit(digits[0])? << 4 | digit(digits[1])?)
-        });
-        octets.push(escaped.unwrap_or(first));
-        text = if escaped.is_some() { &rest[2..] } else { rest };
-    }
-    octets
 }
 
 #[cfg(test)]

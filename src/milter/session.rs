@@ -13,8 +13,8 @@ use super::macros::Macros;
 use super::steering::Mta;
 use super::terms::{Needs, Terms};
 use super::transaction::{Admitted, Transaction};
-use crate::gate::{Case, Event, Judge, Ruling, SessionId};
-use crate::mail::{self, QueueId, Recipient, ReversePath};
+use crate::gate::{Case, Event, Judge, Recalled, Ruling, SessionId};
+use crate::mail::{self, CertificateFingerprints, QueueId, Recipient, ReversePath};
 use crate::policy::Policy;
 use bytes::Bytes;
 use indymilter::MacroStage;
@@ -22,6 +22,7 @@ use indymilter::message::Message as Packet;
 use indymilter::message::command::{CommandKind, OptNegPayload};
 use indymilter::message::reply::ReplyKind;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::time::timeout;
 
 /// What comes after a packet.
@@ -127,6 +128,7 @@ pub struct Session<J> {
     judge: Arc<J>,
     policy: Arc<Policy>,
     id: SessionId,
+    began: Instant,
     terms: Option<Terms>,
     stage: Stage,
     macros: Macros,
@@ -141,6 +143,7 @@ impl<J: Judge> Session<J> {
         Self {
             policy: judge.policy(),
             id: judge.session_id(),
+            began: Instant::now(),
             judge,
             terms: None,
             stage: Stage::Opened,
@@ -232,6 +235,7 @@ impl<J: Judge> Session<J> {
     fn greeted(&mut self, payload: &[u8]) -> Result<(), Garbage> {
         self.facts.helo = Some(facts::string(payload)?.0.into());
         self.facts.client.certificate = facts::certificate(&self.macros);
+        self.facts.client.fingerprints = CertificateFingerprints::NotTold;
         // A HELO whose macros do not come must not be taken for the one before it.
         self.macros.end_stage(MacroStage::Helo);
         Ok(())
@@ -258,10 +262,19 @@ impl<J: Judge> Session<J> {
         Ok(recipient)
     }
 
-    /// Decides about a recipient, within [`DECISION_LIMIT`], and says what is answered.
+    /// Decides about a recipient, within [`DECISION_LIMIT`], and says what is answered. What policy delegation has decided
+    /// about it just now stands.
     pub async fn decide(&mut self, recipient: &Recipient) -> Packet {
         let is_first = self.transaction.is_first();
-        let case = Case { id: self.id, session: &self.facts, message: &self.transaction.facts };
+        let Recalled { ruling, fingerprints } =
+            self.judge.recall(&self.policy, self.case(), recipient, self.began);
+        if let Some(ruling) = ruling {
+            return self.admit(recipient, ruling);
+        }
+        if fingerprints != CertificateFingerprints::NotTold {
+            self.facts.client.fingerprints = fingerprints;
+        }
+        let case = self.case();
         if is_first {
             self.judge.arrived(&self.policy, case);
         }
@@ -271,6 +284,11 @@ impl<J: Judge> Session<J> {
             self.judge.overdue(&self.policy, case, recipient)
         });
         self.admit(recipient, ruling)
+    }
+
+    fn case(&self) -> Case<'_> {
+        let (session, message) = (&self.facts, &self.transaction.facts);
+        Case { id: self.id, session, message, sees_headers: true }
     }
 
     fn admit(&mut self, recipient: &Recipient, ruling: Ruling) -> Packet {
@@ -298,7 +316,7 @@ impl<J: Judge> Session<J> {
         if let Some(id) = self.queue_id() {
             self.transaction.facts.queue_id = Some(id);
         }
-        let case = Case { id: self.id, session: &self.facts, message: &self.transaction.facts };
+        let case = self.case();
         let recipients = self.transaction.decisions();
         let decision = self.judge.headers(&self.policy, case, &recipients);
         let by_headers = timeout(DECISION_LIMIT, decision).await.unwrap_or_else(|_| {

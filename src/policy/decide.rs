@@ -9,8 +9,8 @@ use super::rules::Standing;
 use super::scan::{Scanning, Scans};
 use super::source::Checked;
 use super::{
-    Answer, Answers, Check, Decision, DomainPolicy, Finding, Mode, Policy, Questions, Reason, Rule, Verdict,
-    existence, reputation, routing, source,
+    Answer, Answers, Check, Decision, DomainPolicy, Finding, Mode, Policy, Questions, Reason, Replies, Rule,
+    Verdict, existence, reputation, routing, source,
 };
 use crate::mail::{HeaderFacts, Recipient, Session};
 use std::sync::Arc;
@@ -53,6 +53,22 @@ pub fn recipient(policy: &Policy, session: &Session, recipient: &Recipient, answ
         }
     };
     Decision { candidates, scanning, ..conclude(policy, &standing, findings) }
+}
+
+/// The same where the headers will never be known: a gateway whose header line is awaited cannot be told then.
+pub fn without_headers(decision: Decision) -> Decision {
+    let Some(doubt) = source::in_doubt(&decision.candidates) else { return decision };
+    let Decision { domain, mut findings, .. } = decision;
+    for finding in &mut findings {
+        if finding.check == Check::Source {
+            *finding = doubt.clone();
+        }
+    }
+    match domain {
+        Some(domain) => Decision::weigh(findings, Some(Arc::clone(&domain)), domain.mode, &domain.replies),
+        // Candidates are a listed domain's.
+        None => Decision::weigh(findings, None, Mode::Enforce, &Replies::default()),
+    }
 }
 
 /// What the network has to be asked before [`recipient`] can decide, beside what it has been; nothing for nearly every

@@ -5,7 +5,10 @@
 //! it is awaited, and counts as if it were right. A factor that is not required is not looked at.
 
 use super::{Answer, Answers, Gateway, LiveName, Require};
-use crate::mail::{CertificatePattern, Client, ClientCertificate, HeaderFacts, Network};
+use crate::mail::{
+    CertificateFingerprint, CertificateFingerprints, CertificatePattern, Client, ClientCertificate,
+    HeaderFacts, Network,
+};
 use std::fmt;
 
 /// What a client shows of one gateway's factors; nothing of those that are not looked at.
@@ -43,7 +46,9 @@ pub enum ByAddress {
 pub enum ByCertificate {
     /// A trusted one that has this name of the gateway's.
     Name(CertificatePattern),
-    /// A trusted one of somebody else.
+    /// One with this fingerprint, which is the gateway's, whoever has signed it.
+    Fingerprint(CertificateFingerprint),
+    /// One of somebody else.
     Other,
     /// One that the MTA does not trust.
     Untrusted,
@@ -51,6 +56,8 @@ pub enum ByCertificate {
     Missing,
     /// The MTA could not tell whether to trust it.
     Unclear,
+    /// The gateway has fingerprints, and nobody has told the client's.
+    NotTold,
 }
 
 /// What the message's header says.
@@ -99,7 +106,29 @@ impl ByAddress {
 }
 
 impl ByCertificate {
-    fn of(gateway: &Gateway, certificate: &ClientCertificate) -> Self {
+    /// A name or a fingerprint will do, whichever fits.
+    fn of(gateway: &Gateway, client: &Client) -> Self {
+        let by_name = Self::by_name(gateway, &client.certificate);
+        if gateway.fingerprints.is_empty() || by_name.answer() == Answer::Yes {
+            return by_name;
+        }
+        match &client.fingerprints {
+            CertificateFingerprints::Told(told) => {
+                let found = told.iter().find(|fingerprint| gateway.fingerprints.contains(fingerprint));
+                match found {
+                    Some(fingerprint) => Self::Fingerprint(*fingerprint),
+                    // Where a name would do as well, it stays unclear; no name was looked at where there is none.
+                    None if gateway.certificate.is_empty() => Self::Other,
+                    None => by_name,
+                }
+            }
+            CertificateFingerprints::None if gateway.certificate.is_empty() => Self::Missing,
+            CertificateFingerprints::None => by_name,
+            CertificateFingerprints::NotTold => Self::NotTold,
+        }
+    }
+
+    fn by_name(gateway: &Gateway, certificate: &ClientCertificate) -> Self {
         match certificate {
             ClientCertificate::Trusted(name) => {
                 let pattern = gateway.certificate.iter().find(|pattern| pattern.matches(name));
@@ -113,9 +142,9 @@ impl ByCertificate {
 
     fn answer(&self) -> Answer {
         match self {
-            Self::Name(_) => Answer::Yes,
+            Self::Name(_) | Self::Fingerprint(_) => Answer::Yes,
             Self::Other | Self::Untrusted | Self::Missing => Answer::No,
-            Self::Unclear => Answer::Unknown,
+            Self::Unclear | Self::NotTold => Answer::Unknown,
         }
     }
 }
@@ -152,12 +181,12 @@ impl Shown {
     /// What a client shows before the headers are known.
     pub(super) fn of(gateway: &Gateway, client: &Client, answers: &Answers) -> Self {
         let by_address = || ByAddress::of(gateway, client, answers);
-        let by_certificate = || ByCertificate::of(gateway, &client.certificate);
+        let by_certificate = || ByCertificate::of(gateway, client);
         match gateway.require {
             Require::Any => {
                 let address = gateway.addresses.is_some().then(by_address);
                 let enough = address.as_ref().is_some_and(|shown| shown.answer() == Answer::Yes);
-                let certificate = (!enough && !gateway.certificate.is_empty()).then(by_certificate);
+                let certificate = (!enough && gateway.has_certificate()).then(by_certificate);
                 Self { address, certificate, header: None }
             }
             Require::All { address, certificate, header } => Self {
@@ -253,9 +282,13 @@ impl Shown {
             f.write_str(joint(by_address, by_certificate))?;
             match certificate {
                 ByCertificate::Name(pattern) => write!(f, "its certificate has the name {pattern}")?,
+                ByCertificate::Fingerprint(fingerprint) => {
+                    write!(f, "its certificate has the fingerprint {fingerprint}")?;
+                }
                 ByCertificate::Other => f.write_str("its certificate is not one of the gateway's")?,
                 ByCertificate::Untrusted => f.write_str("its certificate is not trusted")?,
                 ByCertificate::Missing => f.write_str("it shows no trusted certificate")?,
+                ByCertificate::NotTold => f.write_str("nobody has told its certificate's fingerprint")?,
                 ByCertificate::Unclear => f.write_str("it is unclear whether its certificate is trusted")?,
             }
         }

@@ -2,7 +2,7 @@
 //! Gateways as the rules know them: who may hand us mail, and what each has to show.
 
 use super::Verdict;
-use crate::mail::{CertificatePattern, NetworkSet, Secret};
+use crate::mail::{CertificateFingerprint, CertificatePattern, NetworkSet, Secret};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -53,8 +53,11 @@ pub struct Gateway {
     pub name: Arc<str>,
     /// The addresses it delivers from; nothing where it is known by other means alone.
     pub addresses: Option<Addresses>,
-    /// Names of which its TLS certificate must have one; where empty, certificates do not matter.
+    /// Names of which its TLS certificate must have one. Where there are neither these nor fingerprints, certificates do not
+    /// matter.
     pub certificate: Box<[CertificatePattern]>,
+    /// Fingerprints of its certificates or their keys; one of these will do as well as a name.
+    pub fingerprints: Box<[CertificateFingerprint]>,
     /// The header line that it marks its messages with.
     pub header: Option<HeaderFactor>,
     /// Which of these it must show.
@@ -66,12 +69,18 @@ pub struct Gateway {
 }
 
 impl Gateway {
+    /// Whether a certificate matters.
+    pub fn has_certificate(&self) -> bool {
+        !self.certificate.is_empty() || !self.fingerprints.is_empty()
+    }
+
     /// A gateway that is known by these addresses and nothing else.
     pub fn by_networks(name: impl Into<Arc<str>>, networks: NetworkSet) -> Self {
         Self {
             name: name.into(),
             addresses: Some(Addresses { networks, complete: true, ..Addresses::default() }),
             certificate: Box::default(),
+            fingerprints: Box::default(),
             header: None,
             require: Require::default(),
             behind: None,

@@ -277,6 +277,12 @@ impl Policy {
         self.strictest > Mode::Inactive && self.gateways.iter().any(matters)
     }
 
+    /// Whether any client's certificate is known by its fingerprint.
+    pub fn needs_fingerprints(&self) -> bool {
+        let matters = |gateway: &Arc<Gateway>| !gateway.fingerprints.is_empty();
+        self.strictest > Mode::Inactive && self.gateways.iter().any(matters)
+    }
+
     /// Whether there is anything that the network could have to be asked about a client.
     pub fn asks(&self) -> bool {
         self.asks

@@ -127,6 +127,13 @@ pub(super) fn awaits(candidates: &[Candidate]) -> bool {
     candidates.iter().any(|candidate| candidate.shown.awaits())
 }
 
+/// What is left where a header line is awaited that will never be known.
+pub(super) fn in_doubt(candidates: &[Candidate]) -> Option<Finding> {
+    let Candidate { gateway, shown } = candidates.iter().find(|candidate| candidate.shown.awaits())?;
+    let rule = Rule::MayBeGateway { gateway: Arc::clone(&gateway.name), shown: shown.clone() };
+    Some(unknown(Check::Source, rule))
+}
+
 /// What the headers say of the gateways that were left. Gives the gateway that the message came through, if it came
 /// through one of them, and a finding where a header line was awaited.
 pub(super) fn settle<'a>(

@@ -6,6 +6,7 @@ mod properties;
 mod recipients;
 mod reputation;
 mod routing;
+mod scan;
 
 use super::*;
 use crate::mail::{

@@ -130,7 +130,7 @@ mod tests {
 
     fn token(ring: &KeyRing, now: Stamp) -> String {
         let (domain, address) = address();
-        ring.keys().unwrap().signing().mint(&domain, now.seconds(), [&address]).remove(0)
+        ring.keys().unwrap().signing().mint(&domain, now.seconds(), 0, [&address]).remove(0)
     }
 
     fn held(ring: &KeyRing, token: &str, now: Stamp, valid: Duration) -> Option<TokenFault> {

@@ -15,7 +15,7 @@ use socket2::{Domain, Socket, Type};
 const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One reply, perhaps of several lines. Its code is 0 when the server closed the connection.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reply {
     /// The reply code of the last line.
     pub(crate) code: u16,

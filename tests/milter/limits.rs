@@ -2,15 +2,12 @@
 //! Peers and decisions that are slow, silent, hostile or gone; and stopping. Time is tokio's paused clock: it moves only
 //! when everything waits for it.
 
+use crate::stuck::Stuck;
 use crate::support::*;
 use indymilter::MacroStage;
 use indymilter::message::command::Command;
-use postern::gate::{Case, Counters, Event, Gate, Judge, Outcome, Patience, Ruling, SessionId, Table};
-use postern::mail::{Recipient, SpentToken};
+use postern::gate::{Counters, Event, Gate};
 use postern::milter::{DECISION_LIMIT, FRAME_LIMIT, IDLE_LIMIT, NEGOTIATION_LIMIT, WRITE_LIMIT};
-use postern::policy::{Decision, Policy, Vouched};
-use std::net::IpAddr;
-use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Duration, Instant, timeout};
 
@@ -117,54 +114,6 @@ async fn a_peer_that_does_not_read() {
     timeout(WRITE_LIMIT * 3, served).await.expect("disconnected in time").unwrap();
     assert_eq!(count(door.judge.counters(), Event::Broken), 1);
     writer.abort();
-}
-
-/// A gate whose decisions by headers never come, nor those about recipients where it says so.
-struct Stuck {
-    gate: Gate,
-    at_rcpt: bool,
-}
-
-impl Judge for Stuck {
-    fn policy(&self) -> Arc<Policy> {
-        self.gate.policy()
-    }
-    fn session_id(&self) -> SessionId {
-        self.gate.session_id()
-    }
-    fn arrived(&self, policy: &Policy, case: Case<'_>) {
-        self.gate.arrived(policy, case);
-    }
-    async fn recipient(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
-        if self.at_rcpt {
-            std::future::pending::<()>().await;
-        }
-        self.gate.recipient(policy, case, recipient).await
-    }
-    async fn headers(&self, _: &Policy, _: Case<'_>, _: &[&Decision]) -> Option<Ruling> {
-        std::future::pending().await
-    }
-    fn overdue(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
-        self.gate.overdue(policy, case, recipient)
-    }
-    fn overdue_headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
-        self.gate.overdue_headers(policy, case, recipients)
-    }
-    fn sign(&self, recipients: &[&Decision]) -> Option<Vec<String>> {
-        self.gate.sign(recipients)
-    }
-    fn spend(&self, tokens: &[SpentToken]) -> bool {
-        self.gate.spend(tokens)
-    }
-    async fn vouched(&self, policy: &Policy, client: IpAddr, patience: Patience) -> Vouched {
-        self.gate.vouched(policy, client, patience).await
-    }
-    fn count(&self, event: Event) {
-        self.gate.count(event);
-    }
-    fn looked_up(&self, table: Table, outcome: Outcome) -> u64 {
-        self.gate.looked_up(table, outcome)
-    }
 }
 
 #[tokio::test(start_paused = true)]

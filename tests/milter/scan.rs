@@ -125,7 +125,7 @@ fn token(key: &ScanKey, ago: i64, recipients: &[&str]) -> String {
     let addresses: Vec<ScanAddress> =
         recipients.iter().map(|text| ScanAddress::of(&Mailbox::parse_strict(text).unwrap())).collect();
     let domain = Domain::parse(recipients[0].rsplit('@').next().unwrap()).unwrap();
-    key.mint(&domain, now().saturating_add_signed(-ago), &addresses).remove(0)
+    key.mint(&domain, now().saturating_add_signed(-ago), 0, &addresses).remove(0)
 }
 
 /// A session of an MTA that tells this of itself.

@@ -14,7 +14,7 @@ use crate::common::scanner::Scanner;
 use crate::common::sink::{Delivery, Sink};
 use crate::common::wait::{SOON, found_within};
 use crate::dialogue::GATEWAY;
-use crate::house::{House, Kind, command};
+use crate::house::{House, Kind, output};
 use crate::mta::{Extra, Mta, fill};
 use crate::postfix::Postfix;
 use crate::sendmail::Sendmail;
@@ -185,8 +185,9 @@ fn configured(kind: Kind, home: &TestDir, elsewhere: &Sink, authority: Option<&A
         Kind::Postfix => "postfix",
         Kind::Sendmail => "sendmail",
     };
-    let (code, printed) = command(home, &format!("mta {server}"));
-    assert_eq!(code, 0, "postern mta {server}:\n{printed}");
+    let output = output(home, &format!("mta {server}"));
+    assert!(output.status.success(), "postern mta {server}: {output:?}");
+    let printed = String::from_utf8(output.stdout).expect("text");
     let file = authority.map(|authority| authority.file().display().to_string());
     match kind {
         Kind::Postfix => {

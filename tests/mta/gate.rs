@@ -40,7 +40,7 @@ fn on_sendmail_over_tcp_and_ipv6() {
 const NOT_GATEWAY: &str = "550 5.7.1";
 const UNKNOWN: &str = "550 5.1.1";
 
-fn dialogues() -> Vec<Dialogue> {
+pub(crate) fn dialogues() -> Vec<Dialogue> {
     [sources(), recipients(), sessions(), replies()].into_iter().flatten().collect()
 }
 

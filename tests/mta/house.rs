@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use crate::common::dir::{TestDir, make_dir};
 use crate::common::postern::{Endpoint, Postern};
@@ -81,7 +81,11 @@ impl House {
 
     /// Writes Postern's configuration, which is read at its next start or reload.
     pub(crate) fn configure(&self, config: &str) {
-        let places = [("DIR", self.dir().display().to_string()), ("LISTEN", self.listens[0].to_string())];
+        let places = [
+            ("DIR", self.dir().display().to_string()),
+            ("LISTEN", self.listens[0].to_string()),
+            ("MTA", self.mta.dir().display().to_string()),
+        ];
         let places = places.each_ref().map(|(name, value)| (*name, value.as_str()));
         self.write("postern.toml", &fill(config, &places));
     }
@@ -149,16 +153,21 @@ impl House {
 }
 
 /// Runs a command of Postern's on the configuration in this directory: its exit code, and what it prints on both outputs.
-pub(crate) fn command(home: &TestDir, arguments: &str) -> (i32, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_postern"))
+fn command(home: &TestDir, arguments: &str) -> (i32, String) {
+    let output = output(home, arguments);
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
+}
+
+/// Runs a command of Postern's on the configuration in this directory.
+pub(crate) fn output(home: &TestDir, arguments: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_postern"))
         .args(arguments.split_whitespace())
         .arg("--config")
         .arg(home.join("postern.toml"))
         .stdin(Stdio::null())
         .output()
-        .expect("postern runs");
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
+        .expect("postern runs")
 }
 
 fn tail(log: &str) -> String {

@@ -25,6 +25,7 @@ mod mta;
 mod outage;
 mod plain;
 mod play;
+mod policyd;
 mod postfix;
 mod reputation;
 mod routes;

@@ -64,7 +64,7 @@ const SPELLINGS: &[&str] = &[
     "<\"\"@a.example>",
 ];
 
-fn dialogues() -> Vec<Dialogue> {
+pub(crate) fn dialogues() -> Vec<Dialogue> {
     let mut dialogues = vec![dialogue("plain", GATEWAY).mail("eve@sender.example").ok("ann@a.example")];
     for spelling in SPELLINGS {
         dialogues.extend(spelled(spelling.as_bytes(), spelling));
@@ -72,7 +72,7 @@ fn dialogues() -> Vec<Dialogue> {
     dialogues
 }
 
-fn by_way_of(server: &str) -> Vec<Dialogue> {
+pub(crate) fn by_way_of(server: &str) -> Vec<Dialogue> {
     let spellings = [
         format!("<ann%a.example@{server}>"),
         format!("<Ann%A.Example@{server}>"),

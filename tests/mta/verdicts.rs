@@ -24,11 +24,11 @@ fn on_sendmail() {
 
 const PARTED: &str = "452 4.5.3";
 
-fn dialogues() -> Vec<Dialogue> {
+pub(crate) fn dialogues() -> Vec<Dialogue> {
     [holds(), partings(), discards(), modes()].into_iter().flatten().collect()
 }
 
-fn holds() -> Vec<Dialogue> {
+pub(crate) fn holds() -> Vec<Dialogue> {
     vec![
         dialogue("a source on hold", STRANGER)
             .mail("eve@sender.example")
@@ -174,7 +174,7 @@ fn discards() -> Vec<Dialogue> {
 
 const TOKEN: &str = "X-Postern-Loop: gate.test.example";
 
-fn modes() -> Vec<Dialogue> {
+pub(crate) fn modes() -> Vec<Dialogue> {
     vec![
         dialogue("soft: the gateway's mail", GATEWAY).mail("eve@sender.example").ok("ann@soft.example"),
         dialogue("soft: direct delivery comes again", STRANGER)

@@ -77,7 +77,7 @@ async fn decide(gate: &Gate, client: &str, recipient: &str) -> String {
     let client = Client { address: Some(address(client)), ..Client::default() };
     let session = Session { client, ..Session::default() };
     let message = Message::default();
-    let case = Case { id: gate.session_id(), session: &session, message: &message };
+    let case = Case { id: gate.session_id(), session: &session, message: &message, sees_headers: true };
     let recipient = Recipient::new(recipient.as_bytes(), Some(recipient.as_bytes()), None);
     assert!(recipient.mailbox().is_some_and(|mailbox| matches!(mailbox.local(), LocalPart::Valid(_))));
     let ruling = gate.recipient(&gate.policy(), case, &recipient).await;

@@ -30,6 +30,7 @@ pub(super) struct GatewayJson<'a> {
     /// `any`, or the factors that it must show.
     require: Vec<&'static str>,
     certificate: Vec<&'a str>,
+    fingerprint: Vec<String>,
     header: Option<&'a str>,
     accept_private: bool,
     sources: Vec<SourceJson<'a>>,
@@ -89,7 +90,16 @@ impl<'a> GatewayJson<'a> {
     /// A gateway, with its networks if they are wanted.
     pub(super) fn of(opened: &'a Opened, status: &'a GatewayStatus, networks: bool) -> Self {
         let GatewayStatus { gateway, networks: found, sources } = status;
-        let Gateway { name, addresses, certificate, header, require, behind: _, accept_private } = &**gateway;
+        let Gateway {
+            name,
+            addresses,
+            certificate,
+            fingerprints,
+            header,
+            require,
+            behind: _,
+            accept_private,
+        } = &**gateway;
         let written = opened.written(name);
         Self {
             name,
@@ -102,6 +112,7 @@ impl<'a> GatewayJson<'a> {
                 .collect(),
             require: required(*require),
             certificate: certificate.iter().map(CertificatePattern::as_str).collect(),
+            fingerprint: fingerprints.iter().map(ToString::to_string).collect(),
             header: header.as_ref().map(|header| &*header.name),
             accept_private: *accept_private,
             sources: sources.iter().map(SourceJson::of).collect(),

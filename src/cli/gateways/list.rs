@@ -8,7 +8,6 @@ use crate::cli::output::{self, Mood, Page};
 use crate::cli::span::{ago, span, until};
 use crate::cli::status::{self, Told};
 use crate::gateways::{Change, GatewayStatus, Held, SourceStatus, Stamp};
-use crate::mail::CertificatePattern;
 use crate::policy::{Gateway, Require};
 use std::io;
 use std::process::ExitCode;
@@ -102,8 +101,10 @@ fn requires(gateway: &Gateway) -> String {
         Require::All { address, certificate, header } => {
             factors.extend(address.then(|| "address".to_owned()));
             factors.extend(certificate.then(|| {
-                let names: Vec<&str> = gateway.certificate.iter().map(CertificatePattern::as_str).collect();
-                format!("certificate of {}", names.join(" or "))
+                let names = gateway.certificate.iter().map(ToString::to_string);
+                let prints = gateway.fingerprints.iter().map(|print| format!("fingerprint {print}"));
+                let all: Vec<String> = names.chain(prints).collect();
+                format!("certificate of {}", all.join(" or "))
             }));
             let name = gateway.header.as_ref().map(|header| &*header.name).unwrap_or_default();
             factors.extend(header.then(|| format!("header {name}")));

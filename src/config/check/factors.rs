@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! What else a gateway is known by, and how much of it a client must show: `certificate`, `header`, `require`.
+//! What else a gateway is known by, and how much of it a client must show: `certificate`, `fingerprint`, `header`,
+//! `require`.
 
 use super::Check;
 use super::gateway::is_among;
 use super::preset::Preset;
-use crate::config::file;
+use crate::config::file::{self, Named};
 use crate::config::placed::Placed;
 use crate::config::providers::Region;
 use crate::config::table::Table;
 use crate::config::wording::{header, quoted};
 use crate::config::words::{self, AnyOrAll, Factor};
-use crate::mail::CertificatePattern;
+use crate::mail::{CertificateFingerprint, CertificatePattern};
 use crate::policy::{HeaderFactor, Require};
 
 /// Longest name of a header, in octets. A line has 998 (RFC 5322 2.1.1), and nobody writes such a name.
@@ -44,6 +45,7 @@ const TAKEN_PREFIXES: [&str; 6] = ["ARC-", "Content-", "List-", "MIME-", "Resent
 pub(super) struct Has<'a> {
     pub(super) address: bool,
     pub(super) certificate: Option<&'a Placed<Vec<Placed<String>>>>,
+    pub(super) fingerprint: Option<&'a Placed<Vec<Placed<String>>>>,
     pub(super) header: Option<&'a Table<file::Header>>,
 }
 
@@ -52,7 +54,7 @@ impl Has<'_> {
     fn all(&self) -> Require {
         Require::All {
             address: self.address,
-            certificate: self.certificate.is_some(),
+            certificate: self.certificate.is_some() || self.fingerprint.is_some(),
             header: self.header.is_some(),
         }
     }
@@ -78,6 +80,43 @@ impl Check<'_> {
             }
         }
         patterns
+    }
+
+    pub(super) fn fingerprints(
+        &mut self,
+        gateway: &str,
+        list: &Placed<Vec<Placed<String>>>,
+    ) -> Vec<CertificateFingerprint> {
+        let help = "write the fingerprint of the gateway's certificate, or leave the key out";
+        self.not_empty(list, &["gateway", gateway, "fingerprint"], "no certificate would do", help);
+        let mut fingerprints = Vec::new();
+        for written in self.once(list) {
+            match CertificateFingerprint::parse(written) {
+                // One may be written in two ways.
+                Ok(fingerprint) if fingerprints.contains(&fingerprint) => {}
+                Ok(fingerprint) => fingerprints.push(fingerprint),
+                Err(error) => {
+                    let what = format!("{} cannot be held against a certificate: {error}", quoted(written));
+                    let help =
+                        "write what `openssl x509 -in FILE -noout -fingerprint -sha256` says behind the `=`";
+                    self.error(written, what, help);
+                }
+            }
+        }
+        fingerprints
+    }
+
+    /// Fingerprints that nobody will tell of.
+    pub(super) fn use_of_fingerprints(&mut self, tables: &Named<file::Gateway>, is_told: bool) {
+        if is_told || self.lost.touches(&["policyd"]) {
+            return;
+        }
+        for list in tables.iter().filter_map(|(_, table)| table.fingerprint.as_ref()) {
+            let what = "nobody tells of fingerprints: Postfix does so by policy delegation only";
+            let help = "write [policyd], and below it `listen = [\"inet:127.0.0.1:8891\"]`, and name it in \
+                        smtpd_recipient_restrictions: `check_policy_service inet:127.0.0.1:8891`";
+            self.error(list, what, help);
+        }
     }
 
     /// Says which names no MTA will ever tell of this provider's certificate.
@@ -158,8 +197,8 @@ impl Check<'_> {
         };
         self.never_a_header_alone(gateway, written, has, require);
         self.idle_factors(has, require);
-        if let (Require::All { address: false, certificate: true, header: false }, Some(list)) =
-            (require, has.certificate)
+        if let (Require::All { address: false, certificate: true, header: false }, Some(list), None) =
+            (require, has.certificate, has.fingerprint)
         {
             let what = "a certificate alone decides who is this gateway";
             let help = "name addresses as well: from 2026 on public authorities issue no certificates for clients any \
@@ -213,7 +252,7 @@ impl Check<'_> {
             Factor::Certificate => {
                 let of_provider = !preset.resolved.certificate.is_empty() || preset.failed;
                 (
-                    has.certificate.is_some() || of_provider,
+                    has.certificate.is_some() || has.fingerprint.is_some() || of_provider,
                     "write `certificate = [\"mail.example.com\"]`, or take this out",
                 )
             }
@@ -274,9 +313,11 @@ impl Check<'_> {
                 format!("add \"{}\" to `require`, or take it out", factor.as_str()),
             )
         };
-        if let Some(list) = has.certificate.filter(|_| !is_among(Factor::Certificate, require)) {
-            let (what, help) = what(Factor::Certificate);
-            self.warning(list, what, help);
+        for list in [has.certificate, has.fingerprint].into_iter().flatten() {
+            if !is_among(Factor::Certificate, require) {
+                let (what, help) = what(Factor::Certificate);
+                self.warning(list, what, help);
+            }
         }
         // With `any`, a header has been called an error.
         if let Some(line) =

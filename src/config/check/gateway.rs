@@ -47,6 +47,7 @@ impl Check<'_> {
             hosts: _,
             feed: _,
             certificate,
+            fingerprint,
             header: line,
             require,
             subset_of,
@@ -63,8 +64,14 @@ impl Check<'_> {
         let preset = self.preset(provider.as_ref(), customer.as_ref(), providers);
         let Found { networks, files, sources, any } = self.addresses(name, table, &preset);
         let patterns = certificate.as_ref().map(|list| self.certificate(name, list));
+        let fingerprints = fingerprint.as_ref().map(|list| self.fingerprints(name, list)).unwrap_or_default();
         let factor = line.as_ref().map(|line| self.header_factor(name, line));
-        let has = Has { address: any, certificate: certificate.as_ref(), header: line.as_ref() };
+        let has = Has {
+            address: any,
+            certificate: certificate.as_ref(),
+            fingerprint: fingerprint.as_ref(),
+            header: line.as_ref(),
+        };
         self.is_known(name, &has);
         let require = self.require(name, require.as_ref(), &has, &preset);
         if let Some(list) = certificate {
@@ -73,7 +80,10 @@ impl Check<'_> {
         let certificate = match patterns {
             Some(patterns) => patterns,
             // Only where a certificate is asked for by name: "any" is any of what is written.
-            None if require != Require::Any && uses_certificate(require) => preset.certificate(),
+            // Nor where fingerprints say which it is.
+            None if require != Require::Any && uses_certificate(require) && fingerprint.is_none() => {
+                preset.certificate()
+            }
             None => Vec::new(),
         };
         if uses_certificate(require) && !certificate.is_empty() {
@@ -105,6 +115,7 @@ impl Check<'_> {
             files,
             sources,
             certificate,
+            fingerprints,
             header: factor.flatten(),
             require,
             subset_of,
@@ -117,9 +128,10 @@ impl Check<'_> {
 
     /// Something must tell a gateway from everyone else.
     fn is_known(&mut self, name: &Placed<String>, has: &Has<'_>) {
-        let Has { address, certificate, header: line } = has;
+        let Has { address, certificate, fingerprint, header: line } = has;
         let path = ["gateway", name];
-        if *address || certificate.is_some() || line.is_some() || self.lost.touches(&path) {
+        let any = certificate.is_some() || fingerprint.is_some() || line.is_some();
+        if *address || any || self.lost.touches(&path) {
             return;
         }
         let what = format!("nothing says where {} delivers from", quoted(name));

@@ -96,6 +96,7 @@ pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> C
     if let Some(policyd) = &policyd {
         check.without_headers(policyd, has_milter, &gateway, &gateways, &loops);
     }
+    check.use_of_fingerprints(&gateway, policyd.is_some());
     let mut directories = check.directories(&directory);
     let servers = check.servers(&server, &sockets, loops.id.as_ref().map(|id| id.as_str()));
     let mut names = Tables::new(&gateway, &directory, &server);
@@ -112,8 +113,15 @@ pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> C
     check.own_mx(&server, |domain| listed.covering(domain).is_some());
     let rules = check.rules(&route, &directory, &listed, &mut names);
     check.reach(&rules, &listed);
-    let around =
-        Around { has_milter, loops: &loops, server_tables: &server, servers: &servers, gateways: &gateways };
+    let internal = check.internal(&internal);
+    let around = Around {
+        has_milter,
+        internal: &internal,
+        loops: &loops,
+        server_tables: &server,
+        servers: &servers,
+        gateways: &gateways,
+    };
     check.scans(&listed, &rules, &around);
     check.unused(&names);
     let routes = check.settled_routes(&rules);
@@ -127,7 +135,7 @@ pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> C
         drain_timeout: drain_timeout.unwrap_or(doors::DRAIN),
         dns: check.dns(&dns),
         reputation,
-        internal: check.internal(&internal),
+        internal,
         unlisted,
         providers,
         gateways,

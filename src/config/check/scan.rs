@@ -14,7 +14,7 @@ use crate::config::settings::{DomainScan, Gateway, ScanKeys, Server};
 use crate::config::table::Table;
 use crate::config::wording::{header, quoted};
 use crate::config::words::{Mode, OnReturn, OnScannerDown};
-use crate::policy::Require;
+use crate::policy::{self, Require};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,7 @@ const MAX_LABEL: usize = 63;
 /// What a scan depends on elsewhere in the file.
 pub(super) struct Around<'a> {
     pub(super) has_milter: bool,
+    pub(super) internal: &'a policy::Internal,
     pub(super) loops: &'a Table<file::Loop>,
     pub(super) server_tables: &'a Named<file::Server>,
     pub(super) servers: &'a [Server],
@@ -172,7 +173,7 @@ impl Check<'_> {
         scan: &Table<file::DomainScan>,
         around: &Around<'_>,
     ) {
-        let Around { has_milter: _, loops: _, server_tables, servers: _, gateways } = *around;
+        let Around { has_milter: _, internal, loops: _, server_tables, servers: _, gateways } = *around;
         let file::DomainScan { via, gateway, on_return, valid: _, on_scanner_down } = &***scan;
         match *table.mode {
             Mode::Inactive | Mode::Monitor => {
@@ -187,12 +188,18 @@ impl Check<'_> {
         }
         let Some(via) = via else { return };
         let gateway = gateway.as_ref().unwrap_or(via);
+        let known = gateways.iter().find(|known| *known.name == **gateway);
+        let mut networks = known.into_iter().flat_map(|known| &known.networks);
+        if let Some(network) = networks.find_map(|network| internal.networks.find(network.first())) {
+            let what = format!(
+                "the gateway {} is in `{network}`, which is internal: its mail is not scanned",
+                quoted(gateway)
+            );
+            self.warning(gateway, what, "take its addresses out of `networks` below [internal]");
+        }
         match **on_return {
             OnReturn::Token => {}
-            OnReturn::Strip => {
-                let known = gateways.iter().find(|known| *known.name == **gateway);
-                self.constant(on_return, gateway, known);
-            }
+            OnReturn::Strip => self.constant(on_return, gateway, known),
         }
         match **on_scanner_down {
             OnScannerDown::Wait => {}

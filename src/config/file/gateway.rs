@@ -41,9 +41,14 @@ pub(in crate::config) struct Gateway {
     /// `*.example.com` for any host right below. The MTA has to ask for certificates, and to trust who signed it.
     #[schemars(length(min = 1))]
     pub certificate: Option<Placed<Vec<Placed<String>>>>,
+    /// SHA-256 of its TLS client certificates, or of their public keys, one of which will do as well as a name: 64
+    /// hexadecimal digits, with or without colons, or `sha256/` and BASE64. Nobody has to have signed such a certificate.
+    /// Postfix tells of fingerprints by policy delegation only, so there must be a `[policyd]`.
+    #[schemars(length(min = 1))]
+    pub fingerprint: Option<Placed<Vec<Placed<String>>>>,
     /// A header line that only this gateway knows how to write. It is taken off before the mail is delivered.
     pub header: Option<Table<Header>>,
-    /// Which of `address`, `certificate` and `header` a client must show to be this gateway: `"all"` that are written
+    /// Which of `address`, `certificate` (by name or fingerprint) and `header` a client must show to be this gateway: `"all"` that are written
     /// here, which is the default, `"any"` of address and certificate, or a list of those that count. A header is
     /// never enough alone.
     pub require: Option<Placed<Require>>,

@@ -16,7 +16,9 @@ pub use routing::{DomainScan, Route, ScanKeys, Server, ServerKind, Unrouted};
 
 use super::providers::Providers;
 use super::{DataFile, Place};
-use crate::mail::{CertificatePattern, Domain as DomainName, DomainPattern, LocalPatterns, Network};
+use crate::mail::{
+    CertificateFingerprint, CertificatePattern, Domain as DomainName, DomainPattern, LocalPatterns, Network,
+};
 use crate::policy::{
     self, HeaderFactor, Internal, Mode, RecipientMode, Replies, Require, ReverseRule, Strip, Unlisted,
     Verdict, Verdicts,
@@ -162,6 +164,8 @@ pub struct Gateway {
     pub sources: Vec<AddressSource>,
     /// Names of which its certificate must have one.
     pub certificate: Vec<CertificatePattern>,
+    /// Fingerprints of its certificates or their keys; one of these will do as well as a name. None twice.
+    pub fingerprints: Vec<CertificateFingerprint>,
     /// The header line it marks its messages with.
     pub header: Option<HeaderFactor>,
     /// Which of these it must show; never a header alone, and never what it does not have.

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 const NOW: u64 = 1_795_000_000;
 const DAY: u32 = 86_400;
+const NUMBER: u64 = 0x0123_4567_89ab_cdef;
 
 fn key(id: &str) -> ScanKey {
     ScanKey::new(id, format!("{id:0>32}").into_bytes()).unwrap()
@@ -26,7 +27,7 @@ fn domain(text: &str) -> Domain {
 fn mint(key: &ScanKey, at: u64, recipients: &[&str]) -> Vec<String> {
     let addresses: Vec<ScanAddress> = recipients.iter().map(|text| address(text)).collect();
     let host = recipients.first().and_then(|text| text.rsplit('@').next()).unwrap_or("a.example");
-    key.mint(&domain(host), at, &addresses)
+    key.mint(&domain(host), at, NUMBER, &addresses)
 }
 
 fn held(value: &[u8], recipient: &str, now: u64) -> Result<SpentToken, TokenFault> {
@@ -59,6 +60,8 @@ fn who_a_token_is_for() {
         (good.to_ascii_lowercase(), "ann@a.example", NOW, Some(Forged)),
         (good.replace("r=", "r=,"), "ann@a.example", NOW, Some(Malformed)),
         (good.replace("t=", "t=+"), "ann@a.example", NOW, Some(Malformed)),
+        (good.replace("n=A", "n=B"), "ann@a.example", NOW, Some(Forged)),
+        (good.replace("n=A", "n="), "ann@a.example", NOW, Some(Malformed)),
         (format!("{good};"), "ann@a.example", NOW, Some(Malformed)),
         (format!("{good}; x=1"), "ann@a.example", NOW, Some(Malformed)),
         (format!("{good}A"), "ann@a.example", NOW, Some(Malformed)),
@@ -100,7 +103,7 @@ fn lines_are_short_and_any_folding_will_do() {
             assert_eq!(again, taken, "{recipient} {folding:?}");
         }
     }
-    assert!(key("new").mint(&domain("a.example"), NOW, []).is_empty());
+    assert!(key("new").mint(&domain("a.example"), NOW, NUMBER, []).is_empty());
 }
 
 /// What is remembered of a token differs by recipient and by token.
@@ -110,6 +113,8 @@ fn each_use_has_its_mark() {
         mint(&key("new"), NOW, &["ann@a.example", "bob@a.example"]),
         mint(&key("new"), NOW + 1, &["ann@a.example"]),
         mint(&key("old"), NOW, &["ann@a.example"]),
+        // Another message of the same second.
+        key("old").mint(&domain("a.example"), NOW, NUMBER + 1, &[address("ann@a.example")]),
     ];
     let mut marks = std::collections::HashSet::new();
     for token in tokens.iter().flatten() {
@@ -117,7 +122,7 @@ fn each_use_has_its_mark() {
             marks.extend(held(token.as_bytes(), recipient, NOW).map(|spent| spent.mark));
         }
     }
-    assert_eq!(marks.len(), 4);
+    assert_eq!(marks.len(), 5);
 }
 
 #[test]
@@ -179,7 +184,7 @@ proptest! {
 
     #[test]
     fn text_like_a_token_is_not_taken(
-        value in "k=(new|old|x); d=a\\.example; t=[0-9]{0,13}; r=([A-Za-z0-9_-]{12},?){0,4}; h=[A-Za-z0-9_-]{42,44}"
+        value in "k=(new|old|x); d=a\\.example; t=[0-9]{0,13}; n=[A-Za-z0-9_-]{11}; r=([A-Za-z0-9_-]{12},?){0,4}; h=[A-Za-z0-9_-]{42,44}"
     ) {
         prop_assert!(held(value.as_bytes(), "ann@a.example", NOW).is_err());
     }
