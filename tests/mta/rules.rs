@@ -16,8 +16,8 @@ const ON_THEIR_WAY: [(&str, &str); 5] = [
     ("ann@routed.example.scanner.postern-scan.invalid", "ann@routed.example"),
     ("Ann@Routed.EXAMPLE.Scanner.Postern-Scan.INVALID", "Ann@Routed.EXAMPLE"),
     ("ann+news@routed.example.scanner.postern-scan.invalid", "ann+news@routed.example"),
-    ("\"a b\"@routed.example.scanner.postern-scan.invalid", "\"a b\"@routed.example"),
-    ("\"a:b\"@a.b.routed.example.scanner.postern-scan.invalid", "\"a:b\"@a.b.routed.example"),
+    ("\"a b\"@two.example.scanner.postern-scan.invalid", "\"a b\"@two.example"),
+    ("\"a:b\"@two.example.scanner.postern-scan.invalid", "\"a:b\"@two.example"),
 ];
 
 #[test]
@@ -74,7 +74,6 @@ fn what_is_missing_is_found() {
         (", F=T,", ",", "error", "sendmail.cf: Xpostern", "everybody is let in"),
         (", F=T,", ", F=R,", "error", "sendmail.cf: Xpostern", "good mail bounces"),
         ("R:30s", "R:2s", "warning", "sendmail.cf: Xpostern", "shorter than"),
-        ("O InputMailFilters=postern", "#", "error", "O InputMailFilters", "no message is shown to it"),
         (
             "Name=MTA6, Family=inet6, Addr=::1",
             "Name=IN, Family=inet6, InputMailFilters=",
@@ -108,4 +107,12 @@ fn what_is_missing_is_found() {
         };
         assert!(findings.iter().any(is_it), "{line}: no {severity} {place}: {why} in {findings:#?}");
     }
+    // Nobody minds what only this machine can reach.
+    let silent = right.replace("O InputMailFilters=postern", "#");
+    assert_eq!(check(&silent), [] as [Value; 0]);
+    let open = check(&silent.replace("Addr=::1", "Addr=2001:db8::25"));
+    assert!(
+        open[0]["why"].as_str().is_some_and(|why| why.contains("no message is shown to it")),
+        "{open:#?}"
+    );
 }
