@@ -38,9 +38,9 @@ impl Manual {
             "postern-test" => Some(&TEST),
             "postern-gateways" => Some(&GATEWAYS),
             "postern-directories" => Some(&DIRECTORIES),
+            "postern-mta" => Some(&MTA),
             "postern-route" => Some(&ROUTE),
             "postern-servers" => Some(&SERVERS),
-            "postern-mta" => Some(&MTA),
             "postern-generate" => Some(&GENERATE),
             _ => None,
         }
@@ -333,7 +333,6 @@ pub(super) const DIRECTORIES: Manual = Manual(&[
                 ("max_removed", "more than this part of the recipients would go, and at least 10"),
                 ("nobody left", "no recipient would be left"),
                 ("a domain emptied", "a domain with 10 recipients or more would have none"),
-                ("a group emptied", "a group that a route names, with 10 members or more, would have none"),
                 ("a rollback", "every change after it waits"),
             ]),
         ],
@@ -364,6 +363,56 @@ pub(super) const DIRECTORIES: Manual = Manual(&[
                  nobody can tell",
             ),
             ("2", "no answer: bad arguments, a bad configuration, no directory of that name"),
+        ])],
+    },
+]);
+
+pub(super) const MTA: Manual = Manual(&[
+    Section {
+        heading: "Examples",
+        parts: &[
+            Prose("What does Postfix have to be told? Put these lines into main.cf:"),
+            Verbatim("postern mta postfix"),
+            Prose("Sendmail's go into a file of their own, because its rules are parted by tabs:"),
+            Verbatim(
+                "postern mta sendmail > /etc/mail/postern.m4\n\
+                 echo 'include(`/etc/mail/postern.m4'\\'')' >> /etc/mail/sendmail.mc",
+            ),
+            Prose("Is all of it there, and does nothing undo it?"),
+            Verbatim(
+                "postern mta postfix --check\n\
+                 postern mta sendmail --check --sendmail-cf /etc/mail/sendmail.cf",
+            ),
+        ],
+    },
+    Section {
+        heading: "What is checked",
+        parts: &[List(&[
+            (
+                "listeners",
+                "each service that strangers reach asks the milter and the policy service, in the right place",
+            ),
+            ("outages", "mail waits while Postern is down, and is neither let in nor bounced"),
+            ("domains", "the MTA takes mail for every domain that is listed"),
+            ("next hops", "rules, scanning and TLS wishes of servers have an effect"),
+            ("certificates", "clients are asked for them, and not everybody may vouch for them"),
+            ("crowds", "no more ask at one time than max_connections of each door"),
+        ])],
+    },
+    Section {
+        heading: "Files",
+        parts: &[List(&[
+            CONFIGURATION,
+            ("main.cf, master.cf", "are read by postconf and postmap, Postfix's own programs"),
+            ("/etc/mail/sendmail.cf", "what Sendmail reads; not sendmail.mc"),
+        ])],
+    },
+    Section {
+        heading: "Exit status",
+        parts: &[List(&[
+            ("0", "the lines are printed; nothing differs"),
+            ("1", "something differs"),
+            ("2", "no answer: bad arguments, a bad configuration, no such MTA"),
         ])],
     },
 ]);
@@ -460,56 +509,6 @@ pub(super) const SERVERS: Manual = Manual(&[
             ("0", "it is done; every host that was probed takes mail, with TLS as is asked"),
             ("1", "one does not"),
             ("2", "no answer: bad arguments, a bad configuration, no server of that name"),
-        ])],
-    },
-]);
-
-pub(super) const MTA: Manual = Manual(&[
-    Section {
-        heading: "Examples",
-        parts: &[
-            Prose("What does Postfix have to be told? Put these lines into main.cf:"),
-            Verbatim("postern mta postfix"),
-            Prose("Sendmail's go into a file of their own, because its rules are parted by tabs:"),
-            Verbatim(
-                "postern mta sendmail > /etc/mail/postern.m4\n\
-                 echo 'include(`/etc/mail/postern.m4'\\'')' >> /etc/mail/sendmail.mc",
-            ),
-            Prose("Is all of it there, and does nothing undo it?"),
-            Verbatim(
-                "postern mta postfix --check\n\
-                 postern mta sendmail --check --sendmail-cf /etc/mail/sendmail.cf",
-            ),
-        ],
-    },
-    Section {
-        heading: "What is checked",
-        parts: &[List(&[
-            (
-                "listeners",
-                "each service that strangers reach asks the milter and the policy service, in the right place",
-            ),
-            ("outages", "mail waits while Postern is down, and is neither let in nor bounced"),
-            ("domains", "the MTA takes mail for every domain that is listed"),
-            ("next hops", "rules, scanning and TLS wishes of servers have an effect"),
-            ("certificates", "clients are asked for them, and not everybody may vouch for them"),
-            ("crowds", "no more ask at one time than max_connections of each door"),
-        ])],
-    },
-    Section {
-        heading: "Files",
-        parts: &[List(&[
-            CONFIGURATION,
-            ("main.cf, master.cf", "are read by postconf and postmap, Postfix's own programs"),
-            ("/etc/mail/sendmail.cf", "what Sendmail reads; not sendmail.mc"),
-        ])],
-    },
-    Section {
-        heading: "Exit status",
-        parts: &[List(&[
-            ("0", "the lines are printed; nothing differs"),
-            ("1", "something differs"),
-            ("2", "no answer: bad arguments, a bad configuration, no such MTA"),
         ])],
     },
 ]);

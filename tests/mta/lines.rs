@@ -405,6 +405,12 @@ fn what_is_broken_is_found() {
             "no client can show",
         ),
         (
+            &[Main("smtpd_tls_fingerprint_digest = md5")],
+            "error",
+            "main.cf: smtpd_tls_fingerprint_digest",
+            "never equal those in postern.toml",
+        ),
+        (
             &[Main("smtpd_tls_CAfile =")],
             "error",
             "main.cf: smtpd_tls_CAfile",
@@ -451,6 +457,28 @@ fn broken(what: &[Broken], severity: &str, place: &str, why: &str) {
         .find(is_it)
         .unwrap_or_else(|| panic!("{name}: no {severity} {place}: {why} in {findings:#?}"));
     assert!(!text(found, "write").is_empty(), "{name}: {found:?}");
+}
+
+#[test]
+fn what_is_discarded_is_asked_about_at_data() {
+    // Without a milter the policy service does what is for a whole message.
+    let milter = "[milter]\nlisten = [\"@MILTER@\"]\nsocket_mode = \"0666\"\n";
+    let scan = "[domain.\"scanned.example\".scan]\nvia = \"scanner\"\n";
+    assert!(CONFIG.contains(milter) && CONFIG.contains(scan));
+    let alone = CONFIG
+        .replace(milter, "")
+        .replace(scan, "[domain.\"scanned.example\".verdict]\nsource = \"discard\"\n");
+    let bench = Bench::new(&alone);
+    assert_eq!(bench.check(), [] as [Value; 0], "{}", bench.lines());
+    assert!(bench.lines().contains("\nsmtpd_data_restrictions ="), "{}", bench.lines());
+    bench.set("smtpd_data_restrictions =");
+    let findings = bench.check();
+    assert!(
+        findings[0]["why"].as_str().unwrap_or_default().contains("nothing can be discarded"),
+        "{findings:?}"
+    );
+    // Who exists is then asked by the policy service, too.
+    assert!(!bench.lines().contains("relay_recipient_maps"), "{}", bench.lines());
 }
 
 #[test]

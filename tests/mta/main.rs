@@ -29,6 +29,7 @@ mod policyd;
 mod postfix;
 mod reputation;
 mod routes;
+mod rules;
 mod scan;
 mod sendmail;
 mod servers;

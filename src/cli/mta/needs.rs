@@ -127,15 +127,19 @@ fn effective<'a>(config: &'a Config, domain: &'a config::Domain) -> &'a config::
 }
 
 fn shows_name(gateway: &config::Gateway) -> bool {
-    let may = match gateway.require {
-        Require::All { certificate, .. } => certificate,
-        Require::Any => true,
-    };
-    may && !gateway.certificate.is_empty()
+    shows_certificate(gateway) && !gateway.certificate.is_empty()
 }
 
-fn shows_fingerprint(_gateway: &config::Gateway) -> bool {
-    false
+fn shows_fingerprint(gateway: &config::Gateway) -> bool {
+    shows_certificate(gateway) && !gateway.fingerprints.is_empty()
+}
+
+/// Whether its certificate is looked at.
+fn shows_certificate(gateway: &config::Gateway) -> bool {
+    match gateway.require {
+        Require::All { certificate, .. } => certificate,
+        Require::Any => true,
+    }
 }
 
 /// Where an MTA on this machine reaches a door: its first socket that is not systemd's, whose place only the unit knows.
