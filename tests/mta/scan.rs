@@ -10,7 +10,7 @@ use postern::tokens::KeyRing;
 use crate::common::courier::{Message, message, with_headers};
 use crate::common::scanner::{Habits, SCANNED, Tampering};
 use crate::common::wait::{SOON, wait_until};
-use crate::dialogue::STRANGER;
+use crate::dialogue::{INTERNAL, STRANGER};
 use crate::estate::{Estate, SCANNER_NAME, Setup};
 use crate::house::Kind;
 
@@ -29,7 +29,7 @@ macro_rules! on_both {
 
 on_both! {
     there_and_back, tokens_that_are_not_taken, tokens_that_are_too_old, a_scanner_that_keeps_our_line_for_itself, a_scanner_that_is_down,
-    a_scanner_with_a_certificate, a_scanner_with_another_certificate, a_scanner_that_stamps, monitored,
+    a_scanner_with_a_certificate, a_scanner_with_another_certificate, a_scanner_that_stamps, not_scanned,
     postern_is_away_meanwhile, bounces_name_the_recipient,
 }
 
@@ -88,8 +88,34 @@ fn there_and_back(kind: Kind) {
         let wanted = [&wanted.map(str::to_owned)[..], &[format!("two: {BOB}")]].concat();
         assert_eq!(estate.arrivals(&mark), wanted, "{}", estate.logs());
     }
+    // However the recipient is written, and whoever the sender is.
+    estate.scanner.adopts(Habits { rewrites: true, ..Habits::default() });
+    let before = estate.scanner.inbox.deliveries().len();
+    for (number, (sender, recipient)) in [
+        ("eve@sender.example", "ann+news@scanned.example"),
+        ("eve@sender.example", "\"ann\"@scanned.example"),
+        ("eve@sender.example", "ANN@Scanned.Example"),
+        ("", ANN),
+        ("", "postmaster@scanned.example"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mark = format!("written-{number}");
+        let sent = Message { sender: sender.to_owned(), ..message(&[recipient], &mark) };
+        estate.sends(&sent).all_accepted();
+        estate.rests();
+        let copies = estate.copies(&mark);
+        assert_eq!(copies.len(), 1, "{recipient}\n{}", estate.logs());
+        assert_eq!(copies[0].1.sender, sender, "{recipient}\n{}", estate.logs());
+        let local = recipient.split(['@', '"']).find(|part| !part.is_empty()).expect("a local part");
+        let is_same = copies[0].1.recipients[0].contains(local);
+        assert!(is_same, "{recipient}: {:?}\n{}", copies[0].1.recipients, estate.logs());
+        assert_eq!(estate.scanner.inbox.deliveries().len(), before + number + 1, "{}", estate.logs());
+    }
     for delivery in estate.scanner.inbox.deliveries() {
-        let others = delivery.recipients.iter().filter(|one| !one.ends_with("@scanned.example"));
+        let others =
+            delivery.recipients.iter().filter(|one| !one.to_lowercase().ends_with("@scanned.example"));
         assert_eq!(others.count(), 0, "{:?}", delivery.recipients);
     }
 }
@@ -306,6 +332,15 @@ fn a_scanner_that_stamps(kind: Kind) {
         assert_eq!(copy.values(SCANNED), ["scanner.example"]);
     }
 
+    // Together with those who are known by our own line, and whose scanner is the same or another.
+    let all = ["ann@stamped.example", ANN, "ann@eager.example", "ann@routed.example"];
+    estate.scanner.adopts(Habits { stamp: vec![stamp], ..Habits::default() });
+    estate.sends(&message(&all, "three")).all_accepted();
+    estate.rests();
+    let mut wanted = all.map(|recipient| format!("one: {recipient}"));
+    wanted.sort();
+    assert_eq!(estate.arrivals("three"), wanted, "{}", estate.logs());
+
     // The line does not help anybody else, nor another line the scanner.
     let before = estate.scanner.inbox.deliveries().len();
     estate.sends(&with_headers(&[ann], "guessed", &[stamp])).all_accepted();
@@ -320,13 +355,19 @@ fn a_scanner_that_stamps(kind: Kind) {
     assert_eq!(estate.arrivals("wrong stamp"), [""; 0], "{}", estate.logs());
 }
 
-fn monitored(kind: Kind) {
+fn not_scanned(kind: Kind) {
     let estate = Estate::open(kind, Setup::default());
     let (ann, dee) = ("ann@watched.example", "dee@watched.example");
     estate.sends(&message(&[ann, dee], "watched")).all_accepted();
     estate.rests();
     assert_eq!(estate.scanner.inbox.begun(), 0, "{}", estate.logs());
     assert_eq!(estate.arrivals("watched"), [format!("elsewhere: {dee}"), format!("one: {ann}")]);
+
+    // Nor is what comes from inside.
+    estate.sends_from(INTERNAL, &message(&[ANN], "inside")).all_accepted();
+    estate.rests();
+    assert_eq!(estate.scanner.inbox.begun(), 0, "{}", estate.logs());
+    assert_eq!(estate.arrivals("inside"), [format!("one: {ANN}")], "{}", estate.logs());
 }
 
 fn postern_is_away_meanwhile(kind: Kind) {
