@@ -7,6 +7,8 @@
 mod common;
 #[path = "cli/fake.rs"]
 mod fake;
+#[path = "cli/lines.rs"]
+mod lines;
 #[path = "cli/live.rs"]
 mod live;
 #[path = "cli/manual.rs"]

@@ -16,6 +16,8 @@ mod log;
 mod refresh;
 #[path = "service/reload.rs"]
 mod reload;
+#[path = "service/routes.rs"]
+mod routes;
 #[path = "service/scan.rs"]
 mod scan;
 #[path = "service/session.rs"]

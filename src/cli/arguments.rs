@@ -68,6 +68,12 @@ pub enum Command {
     /// force in a running service within seconds.
     #[command(after_long_help = manual::DIRECTORIES.help())]
     Directories(DirectoriesOptions),
+    /// Say which server the mail of a recipient goes to, and by which rule
+    ///
+    /// Reads the configuration and what is kept of directories in state_dir, so it works beside a running service and without
+    /// one.
+    #[command(after_long_help = manual::ROUTE.help())]
+    Route(RouteOptions),
     /// Show the servers, the order of their hosts, and which take mail
     ///
     /// Shows what the running service knows of them. What a host answers at this moment, probe tells.
@@ -399,6 +405,18 @@ pub enum Directories {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Options of `route`.
+#[derive(Args, Debug)]
+pub struct RouteOptions {
+    /// Addresses, such as ann+news@example.com
+    #[arg(required = true, value_name = "ADDRESS", value_parser = Address::recipient)]
+    pub addresses: Vec<Address>,
+
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `servers`.

@@ -2,7 +2,7 @@
 //! Reads the configuration and everything that it names, and puts the policy together. Nothing is printed here:
 //! `check` shows the problems, `run` and a reload use the outcome.
 
-use super::routing;
+use super::{route_groups, routing};
 use crate::config::{self, Config, Problem, Problems, ReadError, Severity, is_loop_id};
 use crate::directories::{self, Known, LEARNED, Learned, Loaded, LoadedSnapshot, Shelf, State};
 use crate::gateways::{Archive, Plan, Snapshots, label};
@@ -53,6 +53,7 @@ pub fn assemble_with(path: &Path, loaded: &Known) -> Assembled {
         plan = Plan::read(&config.gateways, &mut problems);
         snapshots = kept(&config, &plan, &mut problems);
         known = synced(&config, loaded, &mut problems);
+        route_groups::check(&config, &known, &mut problems);
         let policy = policy(&config, plan.compose(&snapshots), &known, &mut problems);
         (config, policy)
     });

@@ -38,8 +38,9 @@ impl Manual {
             "postern-test" => Some(&TEST),
             "postern-gateways" => Some(&GATEWAYS),
             "postern-directories" => Some(&DIRECTORIES),
-            "postern-mta" => Some(&MTA),
+            "postern-route" => Some(&ROUTE),
             "postern-servers" => Some(&SERVERS),
+            "postern-mta" => Some(&MTA),
             "postern-generate" => Some(&GENERATE),
             _ => None,
         }
@@ -366,52 +367,47 @@ pub(super) const DIRECTORIES: Manual = Manual(&[
     },
 ]);
 
-pub(super) const MTA: Manual = Manual(&[
+pub(super) const ROUTE: Manual = Manual(&[
     Section {
         heading: "Examples",
         parts: &[
-            Prose("What does Postfix have to be told? Put these lines into main.cf:"),
-            Verbatim("postern mta postfix"),
-            Prose("Sendmail's go into a file of their own, because its rules are parted by tabs:"),
-            Verbatim(
-                "postern mta sendmail > /etc/mail/postern.m4\n\
-                 echo 'include(`/etc/mail/postern.m4'\\'')' >> /etc/mail/sendmail.mc",
-            ),
-            Prose("Is all of it there, and does nothing undo it?"),
-            Verbatim(
-                "postern mta postfix --check\n\
-                 postern mta sendmail --check --sendmail-cf /etc/mail/sendmail.cf",
+            Prose("Where does this mail go, and why?"),
+            Verbatim("postern route ann@example.com bob+news@example.com"),
+        ],
+    },
+    Section {
+        heading: "What is shown",
+        parts: &[
+            List(&[
+                ("exists", "whether the recipient exists, and by which directory"),
+                (
+                    "rule",
+                    "each [[route]] in the order of the file, and whether it is for the recipient; the first that is \
+                     not \"no\" decides",
+                ),
+                ("goes to", "the server, and whether a rule or unrouted says so"),
+                ("hosts", "its hosts in the order in which they are tried"),
+                ("postfix", "the same as Postfix gets it from socketmap:...:transport"),
+                ("tls", "what a connection to it must be"),
+                ("scanned", "the server that it is sent to before, where the domain's mail is scanned"),
+                ("decision", "what becomes of such a recipient whom a gateway of its domain brings"),
+            ]),
+            Prose(
+                "unknown is an answer, too: the directory of a group was never loaded. Mail is deferred then. Groups of a \
+                 directory that is older than its max_age count as they were last known.",
             ),
         ],
     },
     Section {
-        heading: "What is checked",
-        parts: &[List(&[
-            (
-                "listeners",
-                "each service that strangers reach asks the milter and the policy service, in the right place",
-            ),
-            ("outages", "mail waits while Postern is down, and is neither let in nor bounced"),
-            ("domains", "the MTA takes mail for every domain that is listed"),
-            ("next hops", "rules, scanning and TLS wishes of servers have an effect"),
-            ("certificates", "clients are asked for them, and not everybody may vouch for them"),
-            ("crowds", "no more ask at one time than max_connections of each door"),
-        ])],
-    },
-    Section {
         heading: "Files",
-        parts: &[List(&[
-            CONFIGURATION,
-            ("main.cf, master.cf", "are read by postconf and postmap, Postfix's own programs"),
-            ("/etc/mail/sendmail.cf", "what Sendmail reads; not sendmail.mc"),
-        ])],
+        parts: &[List(&[CONFIGURATION, ("STATE_DIR/directories/", "who is in which group")])],
     },
     Section {
         heading: "Exit status",
         parts: &[List(&[
-            ("0", "the lines are printed; nothing differs"),
-            ("1", "something differs"),
-            ("2", "no answer: bad arguments, a bad configuration, no such MTA"),
+            ("0", "all of them are taken, and go to a server or wherever the MTA's own routes lead"),
+            ("1", "at least one is refused or goes nowhere, nobody can tell, or its domain is not listed"),
+            ("2", "no answer: bad arguments, a bad configuration"),
         ])],
     },
 ]);
@@ -463,6 +459,56 @@ pub(super) const SERVERS: Manual = Manual(&[
             ("0", "it is done; every host that was probed takes mail, with TLS as is asked"),
             ("1", "one does not"),
             ("2", "no answer: bad arguments, a bad configuration, no server of that name"),
+        ])],
+    },
+]);
+
+pub(super) const MTA: Manual = Manual(&[
+    Section {
+        heading: "Examples",
+        parts: &[
+            Prose("What does Postfix have to be told? Put these lines into main.cf:"),
+            Verbatim("postern mta postfix"),
+            Prose("Sendmail's go into a file of their own, because its rules are parted by tabs:"),
+            Verbatim(
+                "postern mta sendmail > /etc/mail/postern.m4\n\
+                 echo 'include(`/etc/mail/postern.m4'\\'')' >> /etc/mail/sendmail.mc",
+            ),
+            Prose("Is all of it there, and does nothing undo it?"),
+            Verbatim(
+                "postern mta postfix --check\n\
+                 postern mta sendmail --check --sendmail-cf /etc/mail/sendmail.cf",
+            ),
+        ],
+    },
+    Section {
+        heading: "What is checked",
+        parts: &[List(&[
+            (
+                "listeners",
+                "each service that strangers reach asks the milter and the policy service, in the right place",
+            ),
+            ("outages", "mail waits while Postern is down, and is neither let in nor bounced"),
+            ("domains", "the MTA takes mail for every domain that is listed"),
+            ("next hops", "rules, scanning and TLS wishes of servers have an effect"),
+            ("certificates", "clients are asked for them, and not everybody may vouch for them"),
+            ("crowds", "no more ask at one time than max_connections of each door"),
+        ])],
+    },
+    Section {
+        heading: "Files",
+        parts: &[List(&[
+            CONFIGURATION,
+            ("main.cf, master.cf", "are read by postconf and postmap, Postfix's own programs"),
+            ("/etc/mail/sendmail.cf", "what Sendmail reads; not sendmail.mc"),
+        ])],
+    },
+    Section {
+        heading: "Exit status",
+        parts: &[List(&[
+            ("0", "the lines are printed; nothing differs"),
+            ("1", "something differs"),
+            ("2", "no answer: bad arguments, a bad configuration, no such MTA"),
         ])],
     },
 ]);

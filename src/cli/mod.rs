@@ -32,6 +32,8 @@ mod progress;
 mod question;
 mod reload;
 mod roof;
+mod route;
+mod route_groups;
 mod routing;
 mod run;
 mod scan_watch;
@@ -62,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Test(options) => test::test(&config, &options.files, options.json),
         Command::Gateways(options) => gateways::gateways(&config, options),
         Command::Directories(options) => directories::directories(&config, options),
+        Command::Route(options) => route::route(&config, &options),
         Command::Servers(options) => servers::servers(&config, options),
         Command::Mta(options) => mta::mta(&config, &options),
         Command::Generate(options) => generate::generate(&options.what).map(|()| ExitCode::SUCCESS),

@@ -42,6 +42,7 @@ pub use settings::{
     Reputation, Route, ScanKeys, Server, ServerKind, Source, Sql, SyncRules, Unrouted,
 };
 pub use source::ReadError;
+pub use wording::{list, meant, quoted};
 
 use std::path::Path;
 use text::Text;

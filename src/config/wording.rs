@@ -12,12 +12,12 @@ use toml::de::DeValue;
 const SIMILAR: f64 = 0.8;
 
 /// A text from the file, safe to print.
-pub(super) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     if text.is_empty() { "\"\"".to_owned() } else { format!("`{}`", Escaped(text.as_bytes())) }
 }
 
 /// The known name that was probably meant.
-pub(super) fn meant<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn meant<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_lowercase();
     known
         .into_iter()
@@ -36,7 +36,7 @@ pub(super) fn meant_or_all(written: &str, known: &[&str], what: &str, several: &
 }
 
 /// `a`, `b` and `c`.
-pub(super) fn list(names: &[&str]) -> String {
+pub fn list(names: &[&str]) -> String {
     let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
     match names.as_slice() {
         [] => String::new(),

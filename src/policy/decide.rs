@@ -12,7 +12,7 @@ use super::{
     Answer, Answers, Check, Decision, DomainPolicy, Finding, Mode, Policy, Questions, Reason, Replies, Rule,
     Verdict, existence, reputation, routing, source,
 };
-use crate::mail::{HeaderFacts, Recipient, Session};
+use crate::mail::{Domain, HeaderFacts, Mailbox, Recipient, Session};
 use std::sync::Arc;
 
 /// Decides about one recipient by what is known at RCPT and what was answered to [`questions`].
@@ -36,15 +36,10 @@ pub fn recipient(policy: &Policy, session: &Session, recipient: &Recipient, answ
             // A stranger gets the same answer for every recipient, so that nobody can ask who exists.
             let goes_on = finding.verdict <= Verdict::Tag;
             scanning = Scanning::begin(policy, own, (mailbox, domain), &session.client, answers);
-            let mut findings = Vec::with_capacity(2);
+            let mut findings = Vec::with_capacity(3);
             findings.push(finding);
             if goes_on {
-                let exists = existence::check(policy, own, mailbox, domain);
-                let may_come = exists.verdict <= Verdict::Tag;
-                findings.push(exists);
-                if may_come {
-                    findings.extend(routing::check(policy, own, mailbox, domain));
-                }
+                check_destination(policy, own, (mailbox, domain), &mut findings);
                 if let Some(stranger) = stranger {
                     reputation::check(policy, own, stranger, answers, &mut findings);
                 }
@@ -68,6 +63,35 @@ pub fn without_headers(decision: Decision) -> Decision {
         Some(domain) => Decision::weigh(findings, Some(Arc::clone(&domain)), domain.mode, &domain.replies),
         // Candidates are a listed domain's.
         None => Decision::weigh(findings, None, Mode::Enforce, &Replies::default()),
+    }
+}
+
+/// Decides about a recipient of a listed domain by what does not depend on the client: whether it exists, and whether there
+/// is a server for it. Nothing where it is not listed, or nobody knows where it would be delivered.
+pub fn destination(policy: &Policy, recipient: &Recipient) -> Option<Decision> {
+    let standing = policy.standing(recipient);
+    let Standing::Listed(own, mailbox, domain) = &standing else { return None };
+    let mut findings = Vec::with_capacity(2);
+    if own.mode == Mode::Inactive {
+        findings.push(accepting(Check::Domain, Rule::SwitchedOff, Reason::Inactive));
+    } else {
+        check_destination(policy, own, (mailbox, domain), &mut findings);
+    }
+    Some(conclude(policy, &standing, findings))
+}
+
+/// Whether a recipient exists; if it may come, where it goes.
+fn check_destination(
+    policy: &Policy,
+    own: &DomainPolicy,
+    (mailbox, domain): (&Mailbox, &Domain),
+    findings: &mut Vec<Finding>,
+) {
+    let exists = existence::check(policy, own, mailbox, domain);
+    let may_come = exists.verdict <= Verdict::Tag;
+    findings.push(exists);
+    if may_come {
+        findings.extend(routing::check(policy, own, mailbox, domain));
     }
 }
 

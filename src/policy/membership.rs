@@ -189,9 +189,9 @@ impl fmt::Display for Found<'_> {
                 write!(f, "in group {} of directory {directory}{under}", Escaped(group.name.as_bytes()))
             }
             Self::OtherDomain => f.write_str("for other domains"),
-            Self::Nobody { overdue: None } => f.write_str("no member"),
+            Self::Nobody { overdue: None } => f.write_str("for other recipients"),
             Self::Nobody { overdue: Some(directory) } => {
-                write!(f, "no member when last known: {}", Unready::Overdue.of(directory))
+                write!(f, "for other recipients when last known: {}", Unready::Overdue.of(directory))
             }
             Self::Unknown { group, directory, why } => {
                 write!(f, "group {} cannot be asked: {}", Escaped(group.name.as_bytes()), why.of(directory))

@@ -30,7 +30,7 @@ mod spelling;
 mod verdict;
 mod vouched;
 
-pub use decide::{behind, headers, overdue, questions, recipient, without_headers};
+pub use decide::{behind, destination, headers, overdue, questions, recipient, without_headers};
 pub use decision::Decision;
 pub use directory::{Directories, Directory, DirectoryId, Recipients, Unready};
 pub use existence::existence;

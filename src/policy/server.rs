@@ -56,6 +56,14 @@ pub struct Server {
     pub down: bool,
 }
 
+impl Server {
+    /// Its hosts as Postfix takes them from a transport table (`transport(5)`; several since 3.5).
+    pub fn for_postfix(&self) -> String {
+        let hops: Vec<String> = self.hosts.iter().map(NextHop::for_postfix).collect();
+        format!("smtp:{}", hops.join(", "))
+    }
+}
+
 /// What a connection to a server must be, in the words of Postfix (`smtp_tls_security_level`).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum TlsWish {

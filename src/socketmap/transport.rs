@@ -10,7 +10,7 @@
 
 use super::key::Key;
 use super::{Answer, Found, Why};
-use crate::mail::{HopHost, NextHop, Recipient, Reply, ReplyClass};
+use crate::mail::{HopHost, Recipient, Reply, ReplyClass};
 use crate::policy::{self, DomainPolicy, Policy, Reason, Routed, Rule, Server, ServerId};
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ const NOT_READY: Answer = Answer::Temp("cannot tell yet where this mail goes");
 
 /// As Postfix writes it (`transport(5)`): `smtp:[a.example], [b.example]:26`.
 pub(super) fn find(policy: &Policy, key: &[u8]) -> Found {
-    look_up(policy, key, for_postfix, |reply| match reply.class() {
+    look_up(policy, key, Server::for_postfix, |reply| match reply.class() {
         // Postfix adds 550 and 450 itself.
         ReplyClass::Permanent => format!("error:{} {}", reply.enhanced(), reply.text()),
         ReplyClass::Transient => format!("retry:{} {}", reply.enhanced(), reply.text()),
@@ -97,11 +97,6 @@ fn to(
     };
     let rule = Rule::Routed { server: Arc::clone(&server.name), route };
     Found::new(Answer::Found(write_server(server).into()), Why::Route(rule, domain.mode))
-}
-
-fn for_postfix(server: &Server) -> String {
-    let hops: Vec<String> = server.hosts.iter().map(NextHop::for_postfix).collect();
-    format!("smtp:{}", hops.join(", "))
 }
 
 fn for_sendmail(server: &Server) -> String {

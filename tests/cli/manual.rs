@@ -6,7 +6,7 @@ use crate::transcript::home;
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 30] = [
     "",
     "run",
     "check",
@@ -27,8 +27,12 @@ const COMMANDS: [&str; 26] = [
     "directories import",
     "directories rollback",
     "directories learned",
+    "route",
     "servers",
     "servers probe",
+    "mta",
+    "mta postfix",
+    "mta sendmail",
     "generate",
     "generate man",
     "generate completions",

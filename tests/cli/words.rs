@@ -40,3 +40,9 @@ fn commands_that_cannot_do_their_work() {
     let dir = TestDir::new();
     Shell::new().with("DIR", dir.path().to_str().unwrap()).replay("failures.txt");
 }
+
+#[test]
+fn routes_are_explained() {
+    let dir = TestDir::new();
+    Shell::new().with("DIR", dir.path().to_str().unwrap()).replay("route.txt");
+}

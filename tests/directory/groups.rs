@@ -157,6 +157,7 @@ async fn a_group_that_a_rule_names_is_not_lost_by_itself() {
     house.sync_with(&told(40, &[("sales", (0..9).collect())])).await;
     let synced = house.sync_with(&told(40, &[])).await;
     assert!(matches!(synced.outcome, Outcome::Applied(_)), "{synced:#?}");
+    assert_eq!(synced.notes, [r#"group "sales", which a route names, had 9 members and has none"#]);
     assert_eq!(members(&house, "sales"), Some(vec![]));
 }
 

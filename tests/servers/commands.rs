@@ -100,7 +100,7 @@ async fn hosts_are_probed_and_checked() {
             "outcome       refuses connections",
             "what to do    see that it runs and listens at this port",
             "outcome       does not offer TLS",
-            "outcome       takes no mail now (banner): 421 4.3.2 \u{fffd}[31mcome back later",
+            "outcome       takes no mail now (banner): 421 4.3.2 \\x1b[31mcome back later",
             "outcome       there is no name gone.example.com in DNS",
             "has a certificate of ex1.example.com, and *.example.net is wanted",
         ],

@@ -4,7 +4,7 @@
 
 use crate::config::{self, Config, Door, Listen, Policyd, Unrouted};
 use crate::mail::{DomainPattern, NextHop};
-use crate::policy::{Mode, Require, TlsWish};
+use crate::policy::{Mode, Require, TlsWish, Verdict, Verdicts};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -14,6 +14,8 @@ pub(super) struct Needs {
     pub(super) milter: Option<Door>,
     pub(super) policyd: Option<Door>,
     pub(super) socketmap: Option<Door>,
+    /// Whether the policy service is to discard, which it can at DATA only.
+    pub(super) discards: bool,
     /// The domains that the MTA takes mail for.
     pub(super) domains: Vec<Protected>,
     /// Whether unknown recipients matter to any domain.
@@ -69,6 +71,11 @@ impl Needs {
             })
             .filter(|target| target.routed || target.scans)
             .collect();
+        let discards = |domain: &config::Domain| {
+            let Verdicts { source, recipient, route, loops, reputation } = domain.verdicts;
+            [source, recipient, route, loops, reputation].contains(&Verdict::Discard)
+        };
+        let alone = config.policyd.as_ref().is_some_and(|policyd| policyd.alone);
         let protected = |domain: &config::Domain| Protected {
             pattern: domain.pattern.clone(),
             active: effective(config, domain).mode != Mode::Inactive,
@@ -77,6 +84,8 @@ impl Needs {
             milter: config.milter.clone(),
             policyd: config.policyd.clone().map(|Policyd { door, alone: _ }| door),
             socketmap: config.socketmap.clone(),
+            discards: alone
+                && (config.unlisted.verdict == Verdict::Discard || config.domains.iter().any(discards)),
             domains: config.domains.iter().map(protected).collect(),
             recipients: config
                 .domains

@@ -30,13 +30,12 @@ impl Check<'_> {
         let mut firsts: HashMap<GroupName, &Written> = HashMap::new();
         for written in list.iter() {
             let Some(group) = self.group(written, directories, names) else { continue };
-            match firsts.get(&group) {
-                Some(first) => self.twice(written, first, format!("{} is listed twice", quoted(&group.name))),
-                None => {
-                    firsts.insert(group.clone(), written);
-                    found.push((group, written));
-                }
+            if let Some(first) = firsts.get(&group) {
+                self.twice(written, first, format!("{} is listed twice", quoted(&group.name)));
+                continue;
             }
+            firsts.insert(group.clone(), written);
+            found.push((group, written));
         }
         let of_any = found.iter().find(|(group, _)| group.directory.is_none());
         if let Some((_, written)) = of_any {

@@ -125,7 +125,9 @@ pub(super) fn check(text: &Text, tree: Tree<File>, problems: &mut Problems) -> C
     check.scans(&listed, &rules, &around);
     check.unused(&names);
     let routes = check.settled_routes(&rules);
-    directories.iter_mut().for_each(|directory| directory.rules.groups = directory.groups_of(&routes));
+    for directory in &mut directories {
+        directory.rules.groups = directory.groups_of(&routes);
+    }
     let is_scanned = domains.iter().any(|domain| domain.scan.is_some());
     Config {
         state_dir: check.path(&state_dir),

@@ -19,7 +19,7 @@ const REJECT: &str = "reject";
 const PASS: &str = "pass";
 /// What stands before the name of a server.
 const DEFAULT: &str = "default:";
-/// Domains that are named one by one.
+/// Domains and addresses that are named one by one.
 const FEW: usize = 3;
 
 /// Where in the list of rules one stands.
@@ -146,19 +146,30 @@ impl Check<'_> {
                 self.before(*written, "the mail of the group", &group.name, first);
             }
         }
+        let mut unreached = Vec::new();
         for (mailbox, written) in &rule.recipients {
             let answering = mailbox.domain().map(|domain| domains.answering(domain)).unwrap_or_default();
             let own: Vec<At> = answering.into_iter().filter(|at| rule.covers(*at)).collect();
             let same = taken.recipients.get(&key(mailbox)).map_or(&[][..], Vec::as_slice);
-            let taker = |at: &At| {
+            let first_of = |at: &At| {
                 let of_all = taken.domains.get(at).copied();
                 of_all.or_else(|| same.iter().copied().find(|number| rules[*number].covers(*at)))
             };
-            if let Some(first) = own.first().and_then(taker)
-                && own.iter().all(|at| taker(at).is_some())
+            if let Some(first) = own.first().and_then(first_of)
+                && own.iter().all(|at| first_of(at).is_some())
             {
-                self.before(*written, "mail for", written, &rules[first]);
+                unreached.push((*written, &rules[first]));
             }
+        }
+        if let [(written, first), ..] = unreached.as_slice()
+            && unreached.len() > FEW
+        {
+            let whose = format!("mail for {} other addresses and", unreached.len() - 1);
+            self.before(*written, &whose, written, first);
+            return;
+        }
+        for (written, first) in unreached {
+            self.before(written, "mail for", written, first);
         }
     }
 

@@ -141,13 +141,12 @@ impl Check<'_> {
                 self.not_listed(written, &pattern, domains);
                 continue;
             };
-            match firsts.get(&at) {
-                Some(first) => self.twice(written, first, format!("{} is listed twice", quoted(written))),
-                None => {
-                    firsts.insert(at, written);
-                    found.push((at, written));
-                }
+            if let Some(first) = firsts.get(&at) {
+                self.twice(written, first, format!("{} is listed twice", quoted(written)));
+                continue;
             }
+            firsts.insert(at, written);
+            found.push((at, written));
         }
         found
     }

@@ -10,6 +10,8 @@ use crate::mail::{ScanKey, ScanKeyError, ScanKeys};
 
 /// Largest file, in octets.
 const MAX_FILE: u64 = 64 * 1024;
+/// Lines that are shown to be wrong. What follows a few of them is noise.
+const MAX_SHOWN: usize = 10;
 const HELP: &str =
     "a line is a name and a secret: `echo \"$(date +%Y%m%d) $(openssl rand -base64 32)\"` writes one";
 
@@ -23,10 +25,7 @@ impl Check<'_> {
         let octets = self.guarded_file(written, &path, MAX_FILE)?;
         let name = quoted(&path.to_string_lossy());
         let mut keys: Vec<ScanKey> = Vec::new();
-        let mut wrong = |line: usize, why: &str| {
-            self.error(written, format!("line {line} of {name}: {why}"), HELP);
-        };
-        let mut is_wrong = false;
+        let mut wrong = Vec::new();
         for (line, text) in (1..).zip(octets.split(|&b| b == b'\n')) {
             let text = text.trim_ascii();
             if text.is_empty() || text.starts_with(b"#") {
@@ -34,20 +33,18 @@ impl Check<'_> {
             }
             match key(text) {
                 Ok(key) if keys.iter().any(|known| known.id() == key.id()) => {
-                    wrong(line, "this name is there twice");
-                    is_wrong = true;
+                    wrong.push(format!("line {line} of {name}: this name is there twice"));
                 }
                 Ok(key) => keys.push(key),
-                Err(why) => {
-                    wrong(line, &why);
-                    is_wrong = true;
-                }
+                Err(why) => wrong.push(format!("line {line} of {name}: {why}")),
             }
         }
-        if keys.is_empty() && !is_wrong {
-            self.error(written, format!("there is no key in {name}"), HELP);
+        if keys.is_empty() && wrong.is_empty() {
+            wrong.push(format!("there is no key in {name}"));
         }
-        let mut keys = keys.into_iter().filter(|_| !is_wrong);
+        let is_right = wrong.is_empty();
+        wrong.into_iter().take(MAX_SHOWN).for_each(|what| self.error(written, what, HELP));
+        let mut keys = keys.into_iter().filter(|_| is_right);
         Some(ScanKeys::new(keys.next()?, keys))
     }
 }

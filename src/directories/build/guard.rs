@@ -8,27 +8,69 @@ use crate::config::SyncRules;
 use crate::directories::snapshot::{Meta, Snapshot, SnapshotError, Wide};
 use crate::mail::{Domain, DomainPattern};
 use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
 
 /// What is left and what is gone.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Change<'a> {
     pub(super) contents: &'a Contents,
     /// Addresses that are gone.
     pub(super) removed: u64,
     /// Keys of groups, in lower case.
     pub(super) groups: &'a HashSet<String>,
-    /// How many members the groups have that routing rules name, in the order of [`SyncRules::groups`].
-    pub(super) members: &'a [u64],
+    /// Groups that routing rules name and that nobody is in any more: somebody may have called them otherwise, and mail would
+    /// go elsewhere, or nowhere.
+    pub(super) emptied: &'a [Emptied],
+}
+
+/// A group that routing rules name and that nobody is in any more.
+pub(super) struct Emptied {
+    name: Arc<str>,
+    before: u64,
+}
+
+impl Emptied {
+    /// Whether that has to be accepted.
+    pub(super) fn holds(&self) -> bool {
+        self.before >= SyncRules::ALWAYS
+    }
+}
+
+impl fmt::Display for Emptied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, before } = self;
+        write!(f, "group {name:?}, which a route names, had {before} members and has none")
+    }
+}
+
+/// The groups that had members and have none; `members` is how many there are now, in the order of [`SyncRules::groups`].
+pub(super) fn emptied(
+    old: &Snapshot,
+    rules: &SyncRules,
+    members: &[u64],
+) -> Result<Vec<Emptied>, SnapshotError> {
+    let mut before = vec![0u64; rules.groups.len()];
+    for placed in old.placed_groups()? {
+        let group = placed?.group;
+        for index in group.called(&rules.groups) {
+            if let Some(before) = before.get_mut(index) {
+                *before += group.members;
+            }
+        }
+    }
+    let all = rules.groups.iter().zip(before).zip(members);
+    let emptied = all.filter(|((_, before), now)| *before > 0 && **now == 0);
+    Ok(emptied.map(|((name, before), _)| Emptied { name: Arc::clone(name), before }).collect())
 }
 
 /// Why a change has to be accepted, a sentence each; none where it may be made.
 pub(super) fn judge(
     change: Change<'_>,
     old: &Snapshot,
-    rules: &SyncRules,
+    max_removed: u8,
 ) -> Result<Vec<String>, SnapshotError> {
-    let Change { contents, removed, groups, members } = change;
-    let max_removed = rules.max_removed;
+    let Change { contents, removed, groups, emptied } = change;
     let meta = old.meta();
     let mut why = Vec::new();
     let wide = contents.whole_domains.len() + contents.patterns.len();
@@ -52,26 +94,14 @@ pub(super) fn judge(
         why.push(format!("{removed} of {before} recipients are gone, more than {max_removed} percent"));
     }
     let (mut before, mut removed) = (0, 0);
-    let mut members_before = vec![0u64; rules.groups.len()];
     for placed in old.placed_groups()? {
-        let group = placed?.group;
         before += 1;
-        removed += u64::from(!groups.contains(&group.key.to_lowercase()));
-        for index in group.called(&rules.groups) {
-            if let Some(before) = members_before.get_mut(index) {
-                *before += group.members;
-            }
-        }
+        removed += u64::from(!groups.contains(&placed?.group.key.to_lowercase()));
     }
     if removed >= SyncRules::ALWAYS && exceeds(removed, before, max_removed) {
         why.push(format!("{removed} of {before} groups are gone, more than {max_removed} percent"));
     }
-    // Somebody may have called it otherwise, and its members' mail would go elsewhere, or nowhere.
-    for ((name, before), now) in rules.groups.iter().zip(members_before).zip(members) {
-        if before >= SyncRules::ALWAYS && *now == 0 {
-            why.push(format!("group {name:?}, which a route names, had {before} members and has none"));
-        }
-    }
+    why.extend(emptied.iter().filter(|one| one.holds()).map(ToString::to_string));
     for (pattern, before) in meta.served.iter().zip(&meta.by_served) {
         let Ok(now) = contents.served().patterns.binary_search(pattern) else { continue };
         let is_whole = |wide: &Wide| wide.gone.is_none() && *wide.text == **pattern;

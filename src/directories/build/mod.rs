@@ -153,10 +153,13 @@ impl<'a> Terms<'a> {
         let before = old.map_or(&none, Snapshot::meta);
         meta.whole_domains = compare::wide(&contents.whole_domains, &before.whole_domains, old, view);
         meta.patterns = compare::wide(&contents.patterns, &before.patterns, old, view);
-        let change =
-            guard::Change { contents, removed: removed.len() as u64, groups: &keys, members: &wanted };
         if let Some(old) = old {
-            meta.held = guard::judge(change, old, self.rules)?;
+            let emptied = guard::emptied(old, self.rules, &wanted)?;
+            let noted = emptied.iter().filter(|one| !one.holds());
+            meta.notes.extend(noted.map(ToString::to_string));
+            let removed = removed.len() as u64;
+            let change = guard::Change { contents, removed, groups: &keys, emptied: &emptied };
+            meta.held = guard::judge(change, old, self.rules.max_removed)?;
         }
         let wide = compare::wide_changes(&meta, before);
         let staged = settled.writer.finish(&meta)?;

@@ -159,6 +159,7 @@ impl Turn {
             tracing::warn!(directory = %self.directory.name, why, "an older snapshot is in force");
         }
         let old = std::mem::replace(&mut self.loaded, loaded).map(|loaded| loaded.recipients);
+        self.tell_of_groups(old.as_deref());
         Some((self.publishable(), old))
     }
 
@@ -217,6 +218,21 @@ impl Turn {
             overdue: self.overdue,
         });
         Published { directory, loaded: self.loaded.clone() }
+    }
+
+    /// Says which groups nobody is in any more by whom mail is routed.
+    fn tell_of_groups(&self, old: Option<&Recipients>) {
+        let Some((old, new)) = old.zip(self.loaded.as_ref().map(|loaded| &loaded.recipients)) else { return };
+        for (group, _) in new.groups.iter().filter(|(_, members)| members.is_empty()) {
+            if old.groups.get(group).is_some_and(|members| !members.is_empty()) {
+                let directory = &*self.directory.name;
+                tracing::warn!(
+                    directory,
+                    group = &**group,
+                    "nobody is in this group any more, which a route names"
+                );
+            }
+        }
     }
 
     fn now(&self) -> Stamp {

@@ -20,9 +20,9 @@ fn any_policy(modes: &'static [Mode]) -> impl Strategy<Value = Policy> {
         any_rules(),
     );
     let loops = (0u32..4, 0u32..4);
-    let others = (any_gateway(), any_gateway(), any_reputation(), any_directory());
+    let others = (any_gateway(), any_gateway(), any_reputation(), any_directory(), any_routes());
     (prop::collection::vec(one, 1..4), loops, others).prop_map(
-        |(domains, loops, (first, second, reputation, directory))| {
+        |(domains, loops, (first, second, reputation, directory, (servers, routes, unrouted)))| {
             let mut placed = Gateways::default();
             let both = vec![placed.add(first), placed.add(second)];
             let (max_passes, max_received) = loops;
@@ -35,6 +35,7 @@ fn any_policy(modes: &'static [Mode]) -> impl Strategy<Value = Policy> {
                             Verdicts { source, recipient, route: recipient, loops, reputation: source };
                         domain.source = if any { Source::Any } else { Source::Gateways(both.clone()) };
                         domain.recipients = rules;
+                        domain.unrouted = unrouted;
                         if undirected {
                             domain.directories.clear();
                         }
@@ -44,7 +45,8 @@ fn any_policy(modes: &'static [Mode]) -> impl Strategy<Value = Policy> {
             );
             policy.loops = LoopRule { id: "mx.example".into(), max_passes, max_received };
             policy.reputation = reputation;
-            policy.with_gateways(placed).with_directories([Arc::new(directory)].into_iter().collect())
+            let directories = [Arc::new(directory)].into_iter().collect();
+            policy.with_gateways(placed).with_directories(directories).with_routing(servers, routes)
         },
     )
 }
@@ -72,8 +74,34 @@ fn any_directory() -> impl Strategy<Value = Directory> {
         let served =
             served.map(|patterns| patterns.iter().map(|p| DomainPattern::parse(p).unwrap()).collect());
         let internal_only = mailboxes(&["all@a.example"]);
-        let recipients = Recipients { internal_only, served, ..mailboxes(&known).into() };
+        let groups = routing::groups(&[("team", &["ann@a.example", "zoe@a.example", "carl@b.example"])]);
+        let recipients = Recipients { internal_only, served, groups, ..mailboxes(&known).into() };
         Directory { name: "staff".into(), recipients: loaded.then(|| Arc::new(recipients)), overdue }
+    })
+}
+
+/// Two servers, rules for them, and what becomes of whom no rule is for.
+fn any_routes() -> impl Strategy<Value = (Servers, Vec<Route>, Unrouted)> {
+    let groups = prop::sample::subsequence(vec!["team", "staff/team", "staff/none", "gone/team"], 0..3);
+    let recipients = prop::sample::subsequence(vec!["ann@a.example", "postmaster@b.example"], 0..2);
+    let domains =
+        prop::option::of(prop::sample::subsequence(vec!["a.example", "*.a.example", "b.example"], 1..3));
+    let rule = (groups, recipients, domains, 0usize..2);
+    let unrouted = prop::option::of(prop::option::of(0usize..2));
+    (prop::collection::vec(rule, 0..4), unrouted).prop_map(|(rules, unrouted)| {
+        let mut servers = Servers::default();
+        let both = ["m365", "exchange"].map(|name| servers.add(routing::server(name)));
+        let rules = rules.iter().zip(["first", "second", "third"]);
+        let rules = rules.map(|((groups, recipients, domains, to), name)| {
+            routing::rule(name, groups, recipients, domains.as_deref(), both[*to])
+        });
+        let unrouted = match unrouted {
+            None => Unrouted::Pass,
+            Some(None) => Unrouted::Reject,
+            Some(Some(server)) => Unrouted::Server(both[server]),
+        };
+        let rules = rules.collect();
+        (servers, rules, unrouted)
     })
 }
 
@@ -323,6 +351,59 @@ proptest! {
         }
     }
 
+    /// A route is asked for where the recipient may come, and says what the rules say; nobody is refused for want of one
+    /// where nothing says so.
+    #[test]
+    fn a_route_is_what_the_rules_say(
+        policy in any_policy(&Mode::ALL), session in any_session(), recipient in any_recipient(), answers in any_answers(),
+    ) {
+        let decision = super::super::recipient(&policy, &session, &recipient, &answers);
+        let routed = route(&policy, &recipient);
+        let explained = explain_route(&policy, &recipient);
+        prop_assert_eq!(routed.is_some(), explained.is_some());
+        let of = |check| decision.findings.iter().find(|finding| finding.check == check);
+        let Some((routed, explained)) = routed.zip(explained) else {
+            prop_assert_eq!(of(Check::Route), None);
+            return Ok(());
+        };
+        prop_assert_eq!(explained.len(), policy.routes().len());
+        let first = explained.iter().find(|one| one.answer != Answer::No);
+        match &routed {
+            Routed::To { server, route: Some(route) } => {
+                let first = first.unwrap();
+                prop_assert_eq!((first.answer, &first.route, first.to), (Answer::Yes, route, *server));
+            }
+            Routed::Unknown { route, why: Unready::Overdue, .. } => {
+                prop_assert!(first.is_none() && explained.iter().any(|one| one.route == *route));
+            }
+            Routed::Unknown { route, .. } => prop_assert_eq!(first.map(|one| (one.answer, &one.route)), Some((Answer::Unknown, route))),
+            Routed::To { route: None, .. } | Routed::Pass | Routed::Nowhere => prop_assert!(first.is_none()),
+        }
+        let Some(exists) = of(Check::Recipient) else {
+            prop_assert_eq!(of(Check::Route), None);
+            return Ok(());
+        };
+        let domain = decision.domain.as_ref().unwrap();
+        match of(Check::Route) {
+            None => prop_assert!(exists.verdict > Verdict::Tag || (routed == Routed::Pass && domain.unrouted == Unrouted::Pass)),
+            Some(finding) => {
+                prop_assert!(exists.verdict <= Verdict::Tag);
+                let (answer, verdict) = match routed {
+                    Routed::To { .. } | Routed::Pass => (Answer::Yes, Verdict::Accept),
+                    Routed::Nowhere => (Answer::No, domain.verdicts.route),
+                    Routed::Unknown { .. } => (Answer::Unknown, Verdict::Defer),
+                };
+                prop_assert_eq!((finding.answer, finding.verdict), (answer, verdict));
+                prop_assert_eq!(finding.reason == Reason::NoRoute, routed == Routed::Nowhere);
+                if routed == Routed::Nowhere {
+                    prop_assert_eq!(domain.unrouted, Unrouted::Reject);
+                    prop_assert_ne!(domain.recipients.mode, RecipientMode::Learn);
+                    prop_assert!(!matches!(exists.rule, Rule::RoleAddress | Rule::ForwardedSender | Rule::OwnBounces(_)));
+                }
+            }
+        }
+    }
+
     /// What is learned came through a gateway, was accepted, and is nobody that anyone knows.
     #[test]
     fn only_unknown_recipients_that_passed_are_learned(
@@ -352,7 +433,7 @@ proptest! {
     #[test]
     fn an_alias_is_what_it_stands_for(
         rules in any_rules(), directory in any_directory(), mode in prop::sample::select(Mode::ALL.to_vec()),
-        verdict in any_verdict(), session in any_session(), answers in any_answers(), local in prop::sample::select(vec![
+        verdict in any_verdict(), session in any_session(), answers in any_answers(), routes in any_routes(), local in prop::sample::select(vec![
             "ann", "Ann+x", "all", "zoe", "postmaster", "prvs=0123abcdef=ann", "srs0=h=t=a.example=all", "z-1", "\"a b\"",
         ]),
     ) {
@@ -368,9 +449,15 @@ proptest! {
         let mut own = domain("a.example", mode);
         own.verdicts.recipient = verdict;
         own.recipients = RecipientRules { alias_of: None, ..rules };
+        let (servers, routes, unrouted) = routes;
+        own.unrouted = unrouted;
         let mut alias = DomainPolicy { pattern: DomainPattern::parse("alias.example").unwrap(), ..own.clone() };
         alias.recipients.alias_of = Some(crate::mail::Domain::parse("a.example").unwrap());
-        let policy = policy(vec![own, alias]).with_directories([Arc::new(directory)].into_iter().collect());
+        let directories = [Arc::new(directory)].into_iter().collect();
+        let policy = policy(vec![own, alias]).with_directories(directories).with_routing(servers, routes);
+        let [route_of_own, route_of_alias] =
+            ["a.example", "alias.example"].map(|host| route(&policy, &to(&format!("{local}@{host}"))));
+        prop_assert_eq!(route_of_own, route_of_alias);
         let [own, alias] = ["a.example", "alias.example"].map(|host| {
             super::super::recipient(&policy, &session, &to(&format!("{local}@{host}")), &answers)
         });

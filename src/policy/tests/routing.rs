@@ -6,7 +6,7 @@ use crate::mail::{Domain, LocalPattern};
 use std::collections::HashMap;
 
 /// Who is in which groups.
-fn groups(of: &[(&str, &[&str])]) -> HashMap<Arc<str>, MailboxSet> {
+pub(super) fn groups(of: &[(&str, &[&str])]) -> HashMap<Arc<str>, MailboxSet> {
     of.iter().map(|(name, members)| (Arc::from(*name), mailboxes(members))).collect()
 }
 
@@ -27,13 +27,19 @@ fn staff() -> Directory {
     people("ad", &known, &[("cloud", &["ann@a.example", "kim@a.example"]), ("house", &["bob@a.example"])])
 }
 
-fn server(name: &str) -> Server {
+pub(super) fn server(name: &str) -> Server {
     let hosts = Box::from([crate::mail::NextHop::parse("192.0.2.200").unwrap()]);
     Server { name: name.into(), hosts, tls: TlsWish::May, down: false }
 }
 
 /// A rule by `groups` (`name`, or `directory/name`), `recipients` and `domains`.
-fn rule(name: &str, groups: &[&str], recipients: &[&str], domains: Option<&[&str]>, to: ServerId) -> Route {
+pub(super) fn rule(
+    name: &str,
+    groups: &[&str],
+    recipients: &[&str],
+    domains: Option<&[&str]>,
+    to: ServerId,
+) -> Route {
     let group = |text: &&str| match text.split_once('/') {
         Some((directory, name)) => GroupName { directory: Some(directory.into()), name: name.into() },
         None => GroupName { directory: None, name: (*text).into() },
@@ -480,8 +486,8 @@ fn every_rule_is_explained() {
         explained("ann+x@a.example"),
         [
             "b no: for other domains",
-            "named no: no member",
-            "relics no: no member when last known: directory old is older than its max_age",
+            "named no: for other recipients",
+            "relics no: for other recipients when last known: directory old is older than its max_age",
             "cloud yes: in group cloud of directory ad, as ann@a.example",
             "late unknown: group late cannot be asked: directory hr is not loaded yet",
             "all yes: for everyone",

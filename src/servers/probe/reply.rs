@@ -3,6 +3,7 @@
 //!
 //! A bare LF ends a line, too, as it does for MTAs. What is read is shown to people, so it is made printable here.
 
+use crate::mail::Escaped;
 use std::io;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _};
 
@@ -97,8 +98,7 @@ fn parse(line: &[u8]) -> Option<(u16, bool, &[u8])> {
 
 /// What an unknown host says, fit to be shown.
 pub(super) fn printable(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text);
-    text.trim().chars().take(SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    Escaped(text.trim_ascii()).to_string().chars().take(SHOWN).collect()
 }
 
 #[cfg(test)]
@@ -122,7 +122,7 @@ mod tests {
             (b"220 \n", 220, "220", 1),
             (b"250-mx.example\r\n250-SIZE 1\r\n250 STARTTLS\r\n", 250, "250 mx.example", 3),
             (b"554-a\r\n554 b\r\nignored", 554, "554 a", 2),
-            (b"220 a\x1b[31m\x07b\xff\r\n", 220, "220 a\u{fffd}[31m\u{fffd}b\u{fffd}", 1),
+            (b"220 a\x1b[31m\x07b\xff\r\n", 220, r"220 a\x1b[31m\x07b\xff", 1),
             (&long, 220, &format!("220 {}", "x".repeat(SHOWN)), 1),
         ] {
             let reply = read_all(text).await.unwrap();

@@ -141,7 +141,18 @@ impl Check<'_> {
             );
         }
         self.before_policy(service, &steps[..at], &place, list, &wanted);
+        self.asks_at_data(service, door);
         self.reachable(service, member.name);
+    }
+
+    /// What is to be discarded can be told at DATA only.
+    fn asks_at_data(&mut self, service: &Service, door: &Door) {
+        let Some(wanted) = self.wanted("smtpd_data_restrictions") else { return };
+        let list = self.running.of(service, "smtpd_data_restrictions");
+        if !elements(list).iter().any(|step| self.is_ours(door, Member::of(step).name)) {
+            let why = "nothing can be discarded: Postern is not asked when all recipients are known, and defers such mail";
+            self.found(Warning, place(service, "smtpd_data_restrictions"), list, why, wanted);
+        }
     }
 
     /// What is decided before Postern is asked.

@@ -181,13 +181,21 @@ impl Postfix<'_> {
             },
             Setting {
                 name: "smtpd_recipient_restrictions",
-                value: vec![service],
+                value: vec![service.clone()],
                 why: "Postern is asked about every recipient. Restrictions of your own go in front of it or behind; a permit in \
                       front is a way around it. Without an answer mail waits at the sender."
                     .to_owned(),
                 want: Want::Judged,
             },
         ];
+        if needs.discards {
+            settings.push(Setting {
+                name: "smtpd_data_restrictions",
+                value: vec![service],
+                why: "What is to be discarded is told when all recipients are known; without this it is deferred.".to_owned(),
+                want: Want::Judged,
+            });
+        }
         if self.version < Version::BRACES {
             settings.push(one(
                 "smtpd_policy_service_timeout",
