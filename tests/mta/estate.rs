@@ -91,9 +91,24 @@ impl Estate {
         estate
     }
 
-    /// Has the directory synced.
+    /// Waits until the directory is synced: until somebody who is in it, and in a group, is accepted.
     pub(crate) fn settled(&self) {
-        self.house.does("directories sync staff");
+        let mut heard = String::new();
+        let accepted = || {
+            let mut smtp = self.house.session(GATEWAY);
+            smtp.command("MAIL FROM:<eve@sender.example>");
+            heard = smtp.command("RCPT TO:<ann@default.example>").text();
+            heard.starts_with("250").then_some(())
+        };
+        found_within(SOON, accepted).unwrap_or_else(|| panic!("{heard}\n{}", self.logs()));
+    }
+
+    /// Sends a message as the gateway in front, and everybody is accepted.
+    pub(crate) fn passes(&self, message: &Message) -> Fate {
+        let fate = self.sends(message);
+        let all = fate.refused.is_empty() && fate.deferred.is_empty();
+        assert!(all, "not accepted: {fate:?}\n{}", self.logs());
+        fate
     }
 
     /// Sends a message as the gateway in front.
