@@ -8,7 +8,7 @@
 
 use super::removal;
 use super::terms::Terms;
-use crate::mail::Recipient;
+use crate::mail::{NextHop, Recipient};
 use crate::policy::{Server, Steering};
 use indymilter::Actions;
 
@@ -74,7 +74,7 @@ impl Mta {
 
 /// A server's hosts as Postfix takes them for one next hop: in their order, parted by commas (Postfix 3.5).
 pub fn via(server: &Server) -> String {
-    server.hosts.iter().map(|hop| hop.for_postfix()).collect::<Vec<_>>().join(",")
+    server.hosts.iter().map(NextHop::for_postfix).collect::<Vec<_>>().join(",")
 }
 
 /// A recipient's address on the way to a scanner: `<ann@a.example.SERVER.postern-scan.invalid>`.
@@ -85,7 +85,6 @@ pub(super) fn rerouted(address: &[u8], server: &Server) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::NextHop;
     use crate::policy::TlsWish;
 
     #[test]

@@ -24,10 +24,21 @@ const MAX_TOKENS: usize = 16;
 pub struct Sharing {
     /// Whether the message will be held, once a recipient has decided it.
     held: Option<bool>,
-    /// Where the message goes if it was not scanned, once a recipient has decided it.
-    scanner: Option<Option<ServerId>>,
+    way: Way,
     /// How many recipients of each domain need a token.
     signed: HashMap<Domain, usize>,
+}
+
+/// Where a message goes if it was not scanned.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Way {
+    /// No recipient has decided it.
+    #[default]
+    Open,
+    /// On, as it is.
+    On,
+    /// To this scanner.
+    Scanner(ServerId),
 }
 
 /// How a message is brought to a scanner.
@@ -46,16 +57,19 @@ impl Sharing {
             return true;
         }
         let scanner = decision.scanner();
-        let first = self.scanner.unwrap_or(scanner);
-        let fits = match steering {
-            Steering::Message => first == scanner,
-            Steering::Recipient => first.is_some() == scanner.is_some(),
+        let way = scanner.map_or(Way::On, Way::Scanner);
+        let fits = match (self.way, way) {
+            (Way::Open, _) => true,
+            (Way::Scanner(_), Way::Scanner(_)) => way == self.way || steering == Steering::Recipient,
+            (Way::On | Way::Scanner(_), _) => way == self.way,
         };
         let domain = scanner.and(decision.scanning.as_ref()).map(|scanning| scanning.domain());
         if !fits || !self.has_room(domain) || !self.admits(decision.applied) {
             return false;
         }
-        self.scanner = Some(first);
+        if self.way == Way::Open {
+            self.way = way;
+        }
         if let Some(domain) = domain {
             *self.signed.entry(domain.clone()).or_default() += 1;
         }

@@ -203,7 +203,9 @@ pub(super) fn unasked(
             undecided.push(gateway);
         }
     }
-    undecided.into_iter().for_each(|gateway| ask(gateway));
+    for gateway in undecided {
+        ask(gateway);
+    }
     names
 }
 

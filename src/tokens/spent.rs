@@ -45,7 +45,7 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("postern-spent-{}", std::process::id()));
         assert_eq!(read_spent(&dir).unwrap(), []);
         let tokens: Vec<SpentToken> =
-            (0..1000).map(|n| SpentToken { mark: [n as u8; 12], until: n << 20 }).collect();
+            (0..=255u8).map(|n| SpentToken { mark: [n; 12], until: u32::from(n) << 23 }).collect();
         write_spent(&dir, &tokens).unwrap();
         assert_eq!(read_spent(&dir).unwrap(), tokens);
         store(&dir).write(FILE, &[0; 17]).unwrap();

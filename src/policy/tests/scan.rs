@@ -113,15 +113,13 @@ impl Case {
     }
 }
 
-fn right() -> Result<SpentToken, TokenFault> {
-    Ok(SpentToken { mark: [1; 12], until: 1 })
-}
+const RIGHT: Result<SpentToken, TokenFault> = Ok(SpentToken { mark: [1; 12], until: 1 });
 
 #[test]
 fn what_becomes_of_mail_that_should_be_scanned() {
     let scanner = Some(SCANNER);
     let fault = |fault| Case { client: scanner, token: Err(fault), ..Case::plain() };
-    let back = || Case { client: scanner, token: right(), ..Case::plain() };
+    let back = || Case { client: scanner, token: RIGHT, ..Case::plain() };
     let strip = || Case { on_return: OnReturn::Strip, client: scanner, ..Case::plain() };
     let to_scan = |why: &str| format!("to be scanned by server scan: {why}");
     for (case, done, found) in [
@@ -209,7 +207,7 @@ fn what_becomes_of_mail_that_should_be_scanned() {
         ),
         (Case { any: true, ..strip() }, "away", to_scan("client is not gateway scanner")),
         (
-            Case { any: true, token: right(), header: Some(b"guess"), ..strip() },
+            Case { any: true, token: RIGHT, header: Some(b"guess"), ..strip() },
             "away",
             to_scan("its header line is wrong, but client is not gateway scanner"),
         ),
@@ -254,7 +252,7 @@ fn live_names_of_the_scan_gateway_are_asked() {
 fn any_case() -> impl Strategy<Value = Case> {
     use TokenFault::{Expired, Forged, Future, Missing, OtherRecipient, Spent, UnknownKey, Unremembered};
     let faults = vec![Missing, Forged, UnknownKey, OtherRecipient, Future, Expired, Spent, Unremembered];
-    let token = prop_oneof![Just(right()), prop::sample::select(faults).prop_map(Err)];
+    let token = prop_oneof![Just(RIGHT), prop::sample::select(faults).prop_map(Err)];
     let clients = vec![GATEWAY, STRANGER, Some(SCANNER), Some("10.0.0.1"), None];
     let header = prop::sample::select(vec![None, Some(&b"guess"[..]), Some(SECRET)]);
     let returns = prop::sample::select(vec![OnReturn::Token, OnReturn::Strip]);
