@@ -17,7 +17,7 @@ mod order;
 mod others;
 #[path = "milter/scan.rs"]
 mod scan;
-#[path = "common/stuck.rs"]
-mod stuck;
+#[path = "common/stand_in.rs"]
+mod stand_in;
 #[path = "milter/support.rs"]
 mod support;

@@ -14,8 +14,8 @@ mod limits;
 mod milter_support;
 #[path = "policyd/random.rs"]
 mod random;
-#[path = "common/stuck.rs"]
-mod stuck;
+#[path = "common/stand_in.rs"]
+mod stand_in;
 #[path = "policyd/support.rs"]
 mod support;
 #[path = "policyd/table.rs"]

@@ -37,7 +37,7 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     for word in text.split_whitespace() {
         match lines.last_mut() {
             Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.extend([" ", word])
+                line.extend([" ", word]);
             }
             Some(_) | None => lines.push(word.to_owned()),
         }

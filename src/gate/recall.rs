@@ -202,8 +202,9 @@ mod tests {
         let recipient = Recipient::new(b"<ann@a.example>", None, None);
         let now = Instant::now() + RULING_LIFE * 3;
         let ruling = gate.overdue(&policy, case, &recipient);
-        recall.keep_at(now - made, &policy, case, &recipient, ruling);
-        recall.find_at(|| now, &policy, case, &recipient, now - began).ruling.is_some()
+        let ago = |time: Duration| now.checked_sub(time).unwrap();
+        recall.keep_at(ago(made), &policy, case, &recipient, ruling);
+        recall.find_at(|| now, &policy, case, &recipient, ago(began)).ruling.is_some()
     }
 
     fn client(port: u16) -> Session {

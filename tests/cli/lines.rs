@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! postfix/main.cf and examples/sendmail/postern.mc are what `postern mta` prints for examples/full.toml, below a heading of
-//! their own; POSTERN_BLESS renews them.
+//! their own; `POSTERN_BLESS` renews them.
 
 use std::fs;
 use std::path::Path;

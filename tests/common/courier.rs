@@ -90,7 +90,9 @@ fn attempt(smtp: &mut Smtp, message: &Message, recipients: Vec<String>, fate: &m
         fate.messages += 1;
         fate.accepted.append(&mut taken);
     } else {
-        taken.into_iter().for_each(|recipient| fail(recipient, &reply, &mut waiting, fate));
+        for recipient in taken {
+            fail(recipient, &reply, &mut waiting, fate);
+        }
         smtp.command("RSET");
     }
     waiting

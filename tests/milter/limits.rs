@@ -2,11 +2,11 @@
 //! Peers and decisions that are slow, silent, hostile or gone; and stopping. Time is tokio's paused clock: it moves only
 //! when everything waits for it.
 
-use crate::stuck::Stuck;
+use crate::stand_in::{StandIn, Stuck};
 use crate::support::*;
 use indymilter::MacroStage;
 use indymilter::message::command::Command;
-use postern::gate::{Counters, Event, Gate};
+use postern::gate::{Counters, Event};
 use postern::milter::{DECISION_LIMIT, FRAME_LIMIT, IDLE_LIMIT, NEGOTIATION_LIMIT, WRITE_LIMIT};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Duration, Instant, timeout};
@@ -118,7 +118,7 @@ async fn a_peer_that_does_not_read() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stuck_decision_is_not_ready_well_before_the_mta_gives_up() {
-    let door = Door::of(Stuck { gate: Gate::new(policy()), at_rcpt: true });
+    let door = Door::of(StandIn::new(policy(), Stuck::Everywhere));
     let mut peer = door.mta().await;
     peer.greet(GATEWAY).await;
     peer.begin().await;
@@ -135,7 +135,7 @@ async fn a_stuck_decision_is_not_ready_well_before_the_mta_gives_up() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stuck_decision_by_headers_is_made_without_what_is_late() {
-    let door = Door::of(Stuck { gate: Gate::new(policy()), at_rcpt: false });
+    let door = Door::of(StandIn::new(policy(), Stuck::AtHeaders));
     let mut peer = door.mta().await;
     peer.greet(GATEWAY).await;
     for (passes, want) in [(2, "continue"), (3, "554 5.4.6")] {

@@ -188,7 +188,8 @@ impl Estate {
         let mut logs = self.house.logs();
         for (message, fate) in self.scanner.sent() {
             let text = String::from_utf8_lossy(&message.data).into_owned();
-            logs.push_str(&format!("  the scanner for {:?}: {fate:?}\n{text}", message.recipients));
+            let told = format!("  the scanner for {:?}: {fate:?}\n{text}", message.recipients);
+            logs.push_str(&told);
         }
         logs
     }

@@ -178,6 +178,7 @@ enum Broken {
 use Broken::{Main, Master};
 
 #[test]
+#[allow(clippy::too_many_lines)] // A table.
 fn what_is_broken_is_found() {
     let ours = "check_policy_service { inet:127.0.0.1:8891, timeout=10s }";
     let with = |before: &str| format!("smtpd_recipient_restrictions = {before}, {ours}");

@@ -304,8 +304,7 @@ fn several(house: &House) {
 #[test]
 fn at_data_alone() {
     let house = alone(&[DATA, "smtpd_milters = "]);
-    let refused =
-        |end| dialogue(format!("{end}"), STRANGER).mail("eve@sender.example").end(Refused(end)).delivers(&[]);
+    let refused = |end| dialogue(end, STRANGER).mail("eve@sender.example").end(Refused(end)).delivers(&[]);
     let dialogues = vec![
         dialogue("one", GATEWAY).mail("eve@sender.example").ok("ann@a.example"),
         refused("550 5.7.1").ok("ann@a.example"),
@@ -427,11 +426,12 @@ fn a_flood_of_garbage_beside_good_requests() {
         for number in 0..4 {
             let (path, stop) = (&path, &stop);
             scope.spawn(move || {
+                let flood = vec![b'x'; 20_000];
                 let garbage: [&[u8]; 4] = [
                     b"\0\0\0\x0dO\0\0\0\x06\0\0\x01\xff\0\x1f\xff\xff",
                     b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
                     b"request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient=ann@a.example\n",
-                    &[b'x'; 20_000],
+                    &flood,
                 ];
                 while !stop.load(Ordering::Relaxed) {
                     let Ok(mut stream) = UnixStream::connect(path) else { continue };

@@ -55,15 +55,12 @@ fn groups_reach_their_servers(kind: Kind) {
         let fate = estate.sends(&message(&[recipient], &mark));
         estate.rests();
         let arrivals = estate.arrivals(&mark);
-        match place {
-            Some(place) => {
-                assert_eq!(arrivals, [format!("{place}: {recipient}")], "{fate:?}\n{}", estate.logs());
-            }
-            None => {
-                let refused = fate.refused.iter().all(|(_, reply)| reply.starts_with(UNKNOWN));
-                assert!(refused && fate.refused.len() == 1, "{recipient}: {fate:?}\n{}", estate.logs());
-                assert!(arrivals.is_empty(), "{arrivals:?}");
-            }
+        if let Some(place) = place {
+            assert_eq!(arrivals, [format!("{place}: {recipient}")], "{fate:?}\n{}", estate.logs());
+        } else {
+            let refused = fate.refused.iter().all(|(_, reply)| reply.starts_with(UNKNOWN));
+            assert!(refused && fate.refused.len() == 1, "{recipient}: {fate:?}\n{}", estate.logs());
+            assert!(arrivals.is_empty(), "{arrivals:?}");
         }
     }
 

@@ -3,9 +3,9 @@
 //! everything waits for it.
 
 use crate::milter_support::{GATEWAY, policy};
-use crate::stuck::Stuck;
+use crate::stand_in::{StandIn, Stuck};
 use crate::support::*;
-use postern::gate::{Event, Gate};
+use postern::gate::Event;
 use postern::policyd::{DECISION_LIMIT, FIRST_LIMIT, IDLE_LIMIT, Manner, REQUEST_LIMIT, WRITE_LIMIT};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -65,7 +65,7 @@ async fn a_peer_that_does_not_read() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stuck_decision_is_not_ready_well_before_postfix_gives_up() {
-    let door = Door::of(Arc::new(Stuck { gate: Gate::new(policy()), at_rcpt: true }), Manner { alone: true });
+    let door = Door::of(Arc::new(StandIn::new(policy(), Stuck::Everywhere)), Manner { alone: true });
     let mut smtpd = door.smtpd();
     // In the recipient's own mode: monitored mail passes.
     for (rcpt, want) in
@@ -80,7 +80,7 @@ async fn a_stuck_decision_is_not_ready_well_before_postfix_gives_up() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_idle_connections_and_answers_what_is_asked() {
-    let door = Door::of(Arc::new(Stuck { gate: Gate::new(policy()), at_rcpt: true }), Manner { alone: true });
+    let door = Door::of(Arc::new(StandIn::new(policy(), Stuck::Everywhere)), Manner { alone: true });
     let mut asking = door.smtpd();
     let (mut idle, idle_served) = door.connect();
     idle.write_all(rcpt(GATEWAY, "x.y.z.0", "ann@m.example").as_bytes()).await.unwrap();

@@ -4,21 +4,19 @@
 //! is not listed fails, and so does one that is listed and gone.
 
 use crate::milter_support::{self, Peer, helo, mail, rcpt, string};
+use crate::stand_in::{StandIn, Stuck};
 use crate::support::{Door, request};
 use indymilter::message::command::{Command, ConnInfoPayload};
 use indymilter::message::reply::Reply;
 use indymilter::{MacroStage, SocketInfo};
 use postern::cli::assemble::assemble;
-use postern::gate::{Case, Event, Gate, Judge, Recalled, Ruling, SessionId};
-use postern::mail::{CertificateFingerprints, Recipient};
 use postern::policy::{Decision, Policy};
 use postern::policyd::Manner;
 use serde_json::Value;
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::sync::Arc;
 
 struct Row {
     name: &'static str,
@@ -190,7 +188,7 @@ fn reply(line: &str) -> String {
 }
 
 async fn through_milter(policy: Policy, row: &Row) -> Vec<String> {
-    let door = milter_support::Door::of(Recorder::new(policy));
+    let door = milter_support::Door::of(StandIn::new(policy, Stuck::Nowhere));
     let mut peer: Peer = door.mta().await;
     let hostname = string("client.example");
     let address = SocketAddr::new(row.client.parse().unwrap(), 4711);
@@ -220,7 +218,7 @@ async fn through_milter(policy: Policy, row: &Row) -> Vec<String> {
 }
 
 async fn through_policyd(policy: Policy, row: &Row) -> Vec<String> {
-    let door = Door::of(Arc::new(Recorder::new(policy)), Manner { alone: true });
+    let door = Door::of(Arc::new(StandIn::new(policy, Stuck::Nowhere)), Manner { alone: true });
     let mut smtpd = door.smtpd();
     // A listener that asks at DATA, and has done so before.
     smtpd.write(&request(&[("protocol_state", "DATA"), ("instance", "x.y.z.0")])).await;
@@ -268,64 +266,4 @@ fn through_try(dir: &Path, row: &Row) -> Vec<String> {
         format!("{} {} {} {line}", text(&found["reason"]), text(&found["verdict"]), text(&found["applied"]))
     };
     said["recipients"].as_array().unwrap().iter().map(one).collect()
-}
-
-/// A gate of which the last decision about a recipient can be looked at; what is asked again is not decided again.
-struct Recorder {
-    gate: Gate,
-    last: Mutex<Option<Decision>>,
-}
-
-impl Recorder {
-    fn new(policy: Policy) -> Self {
-        Self { gate: Gate::new(policy), last: Mutex::new(None) }
-    }
-
-    fn last(&self) -> Decision {
-        self.last.lock().unwrap().clone().expect("a decision")
-    }
-}
-
-impl Judge for Recorder {
-    fn policy(&self) -> Arc<Policy> {
-        self.gate.policy()
-    }
-    fn session_id(&self) -> SessionId {
-        self.gate.session_id()
-    }
-    fn arrived(&self, policy: &Policy, case: Case<'_>) {
-        self.gate.arrived(policy, case);
-    }
-    async fn recipient(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
-        let ruling = self.gate.recipient(policy, case, recipient).await;
-        *self.last.lock().unwrap() = Some(ruling.decision.clone());
-        ruling
-    }
-    async fn headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
-        self.gate.headers(policy, case, recipients).await
-    }
-    fn overdue(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
-        self.gate.overdue(policy, case, recipient)
-    }
-    fn overdue_headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
-        self.gate.overdue_headers(policy, case, recipients)
-    }
-    fn hand_over(&self, policy: &Arc<Policy>, case: Case<'_>, recipient: &Recipient, ruling: Ruling) {
-        self.gate.hand_over(policy, case, recipient, ruling);
-    }
-    fn heard(&self, address: Option<IpAddr>, port: Option<u16>, fingerprints: CertificateFingerprints) {
-        self.gate.heard(address, port, fingerprints);
-    }
-    fn recall(
-        &self,
-        policy: &Arc<Policy>,
-        case: Case<'_>,
-        recipient: &Recipient,
-        since: Instant,
-    ) -> Recalled {
-        self.gate.recall(policy, case, recipient, since)
-    }
-    fn count(&self, event: Event) {
-        self.gate.count(event);
-    }
 }

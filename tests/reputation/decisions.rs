@@ -111,8 +111,8 @@ async fn weights_reverse_names_and_gateways() {
     let weights = [("two.example", 2), ("three.example", 3), ("half.example", 2), ("off.example", 100)];
     let reputation = Arc::new(reputation(&server, &weights));
     reputation.test().await;
-    let by_threshold = |threshold| gate(Arc::clone(&reputation), threshold, ReverseRule::Off);
-    let by_name = |rule| gate(Arc::clone(&reputation), 0, rule);
+    let by_threshold = |threshold| Box::new(gate(Arc::clone(&reputation), threshold, ReverseRule::Off));
+    let by_name = |rule| Box::new(gate(Arc::clone(&reputation), 0, rule));
     for (name, gate, client, want) in [
         ("two and three are five", by_threshold(5), "203.0.113.1", "reject listed"),
         ("and no six", by_threshold(6), "203.0.113.1", "accept passed"),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 /// What a configuration needs.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // Each is a thing of its own to need.
 pub(super) struct Needs {
     pub(super) milter: Option<Door>,
     pub(super) policyd: Option<Door>,
@@ -154,7 +155,7 @@ pub(super) fn at_hand(listen: &Listen) -> Option<Listen> {
             let ip = match address.ip() {
                 IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
                 IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-                other => other,
+                ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
             };
             Some(Listen::Tcp(SocketAddr::new(ip, address.port())))
         }

@@ -12,7 +12,7 @@ use super::version::Version;
 use crate::config::{Door, Listen};
 use crate::mail::DomainPattern;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// More authorities than this in a file are everybody's.
 const AUTHORITIES: usize = 10;
@@ -154,7 +154,7 @@ impl Check<'_> {
                 DomainPattern::Below(domain) => (format!("*.{domain}"), format!("postern.{domain}")),
             };
             let mut known = lists.map(|list| self.is_in(list, &probe));
-            known.sort_by_key(|known| known.is_none());
+            known.sort_by_key(Option::is_none);
             if known.contains(&Some(true)) || known.contains(&None) {
                 continue;
             }
@@ -291,10 +291,7 @@ impl Check<'_> {
         let element = element.strip_prefix("proxy:").unwrap_or(element);
         let door = self.needs.socketmap.as_ref();
         door.is_some_and(|door| {
-            door.listen
-                .iter()
-                .filter_map(|listen| self.postfix.table(listen, table))
-                .any(|ours| ours == element)
+            door.listen.iter().filter_map(|listen| Postfix::table(listen, table)).any(|ours| ours == element)
         }) || door.is_some_and(|door| {
             // Only the unit knows where systemd listens.
             let foreign = |listen: &Listen| matches!(listen, Listen::Systemd(_));
@@ -313,7 +310,7 @@ pub(super) fn member_of(postfix: &Postfix<'_>, door: &Door, socket: &str, queue:
     };
     let ours = |listen: &Listen| match listen {
         Listen::Systemd(_) => true,
-        Listen::Unix(path) => PathBuf::from(absolute(socket).trim_start_matches("unix:")) == *path,
+        Listen::Unix(path) => Path::new(absolute(socket).trim_start_matches("unix:")) == path,
         Listen::Tcp(_) => postfix.socket(listen).is_some_and(|ours| ours == absolute(socket)),
     };
     door.listen.iter().any(ours)

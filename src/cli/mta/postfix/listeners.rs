@@ -176,7 +176,7 @@ impl Check<'_> {
         let relay_first =
             running.get("smtpd_relay_before_recipient_restrictions").is_none_or(|value| value == "yes");
         let controls = |steps: &[&str]| steps.iter().any(|step| RELAY_CONTROL.contains(step));
-        if !controls(before) && !(relay_first && controls(&relays)) {
+        if !(controls(before) || relay_first && controls(&relays)) {
             let why = "Postern is asked about mail for domains that Postfix will not take, and its log is full of that";
             let write = self.wanted("smtpd_relay_restrictions").unwrap_or_default();
             self.found(
@@ -213,11 +213,7 @@ impl Check<'_> {
         for (door, name, asking) in [
             (&needs.milter, "milter", most(&mut smtpd())),
             (&needs.policyd, "policyd", most(&mut smtpd())),
-            (
-                &needs.socketmap,
-                "socketmap",
-                self.uses_tables().then(|| most(&mut lookers())).unwrap_or(Some(0)),
-            ),
+            (&needs.socketmap, "socketmap", if self.uses_tables() { most(&mut lookers()) } else { Some(0) }),
         ] {
             let Some(door) = door else { continue };
             let limit = door.max_connections;

@@ -81,7 +81,7 @@ impl Postfix<'_> {
     }
 
     /// A table; those that are looked up need the whole path.
-    pub(super) fn table(&self, listen: &Listen, table: &str) -> Option<String> {
+    pub(super) fn table(listen: &Listen, table: &str) -> Option<String> {
         Some(match at_hand(listen)? {
             Listen::Tcp(address) => format!("socketmap:inet:{address}:{table}"),
             Listen::Unix(path) => format!("socketmap:unix:{}:{table}", path.display()),
@@ -93,8 +93,8 @@ impl Postfix<'_> {
     pub(super) fn settings(&self, needs: &Needs, postscreen: bool) -> Vec<Setting> {
         let mut settings = self.milter(needs);
         settings.extend(self.policy(needs));
-        settings.extend(self.domains(needs));
-        settings.extend(self.next_hops(needs, postscreen));
+        settings.extend(Self::domains(needs));
+        settings.extend(Self::next_hops(needs, postscreen));
         settings.extend(certificates(needs));
         settings
     }
@@ -207,9 +207,9 @@ impl Postfix<'_> {
         settings
     }
 
-    fn domains(&self, needs: &Needs) -> Vec<Setting> {
+    fn domains(needs: &Needs) -> Vec<Setting> {
         let table =
-            |name: &str| needs.socketmap.as_ref().and_then(reached).and_then(|at| self.table(&at, name));
+            |name: &str| needs.socketmap.as_ref().and_then(reached).and_then(|at| Self::table(&at, name));
         let value = match table("domain") {
             Some(table) => vec![table],
             None => needs.domains.iter().map(|domain| relayed(&domain.pattern)).collect(),
@@ -235,10 +235,10 @@ impl Postfix<'_> {
         settings
     }
 
-    fn next_hops(&self, needs: &Needs, postscreen: bool) -> Vec<Setting> {
+    fn next_hops(needs: &Needs, postscreen: bool) -> Vec<Setting> {
         let mut settings = Vec::new();
         let Some(at) = needs.socketmap.as_ref().and_then(reached) else { return settings };
-        let table = |name: &str| self.table(&at, name);
+        let table = |name: &str| Self::table(&at, name);
         if let Some(table) = table("transport").filter(|_| needs.routes) {
             settings.push(one(
                 "transport_maps",

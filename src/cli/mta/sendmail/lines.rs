@@ -52,7 +52,7 @@ fn milter(text: &mut String, needs: &Needs) {
     );
     match reached(door).as_ref().and_then(socket) {
         Some(socket) => {
-            text.extend(["INPUT_MAIL_FILTER(`postern', `S=", &socket, ", F=T, T=", PATIENCE, "')dnl\n"])
+            text.extend(["INPUT_MAIL_FILTER(`postern', `S=", &socket, ", F=T, T=", PATIENCE, "')dnl\n"]);
         }
         None => remark(
             text,

@@ -1,19 +1,44 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-//! A judge whose decisions never come, for what doors do then.
+//! A judge in the gate's place: one that is stuck, or that can be looked into.
 
 use postern::gate::{Case, Event, Gate, Judge, Outcome, Patience, Recalled, Ruling, SessionId, Table};
 use postern::mail::{CertificateFingerprints, Recipient, SpentToken};
 use postern::policy::{Decision, Policy, Vouched};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-/// A gate whose decisions by headers never come, nor those about recipients where it says so.
-pub(crate) struct Stuck {
-    pub(crate) gate: Gate,
-    pub(crate) at_rcpt: bool,
+/// Which of a gate's decisions never come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[allow(dead_code, reason = "not every test needs all of them")]
+pub(crate) enum Stuck {
+    /// All of them come.
+    Nowhere,
+    /// Those by headers do not.
+    AtHeaders,
+    /// None comes.
+    Everywhere,
 }
 
-impl Judge for Stuck {
+/// A gate that can be stuck, and of which the last decision about a recipient can be looked at.
+pub(crate) struct StandIn {
+    pub(crate) gate: Gate,
+    stuck: Stuck,
+    last: Mutex<Option<Decision>>,
+}
+
+impl StandIn {
+    pub(crate) fn new(policy: Policy, stuck: Stuck) -> Self {
+        Self { gate: Gate::new(policy), stuck, last: Mutex::new(None) }
+    }
+
+    /// What was decided last; what is asked again is not decided again.
+    #[allow(dead_code, reason = "not every test looks at it")]
+    pub(crate) fn last(&self) -> Decision {
+        self.last.lock().unwrap().clone().expect("a decision")
+    }
+}
+
+impl Judge for StandIn {
     fn policy(&self) -> Arc<Policy> {
         self.gate.policy()
     }
@@ -24,13 +49,18 @@ impl Judge for Stuck {
         self.gate.arrived(policy, case);
     }
     async fn recipient(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
-        if self.at_rcpt {
+        if self.stuck == Stuck::Everywhere {
             std::future::pending::<()>().await;
         }
-        self.gate.recipient(policy, case, recipient).await
+        let ruling = self.gate.recipient(policy, case, recipient).await;
+        *self.last.lock().unwrap() = Some(ruling.decision.clone());
+        ruling
     }
-    async fn headers(&self, _: &Policy, _: Case<'_>, _: &[&Decision]) -> Option<Ruling> {
-        std::future::pending().await
+    async fn headers(&self, policy: &Policy, case: Case<'_>, recipients: &[&Decision]) -> Option<Ruling> {
+        if self.stuck != Stuck::Nowhere {
+            std::future::pending::<()>().await;
+        }
+        self.gate.headers(policy, case, recipients).await
     }
     fn overdue(&self, policy: &Policy, case: Case<'_>, recipient: &Recipient) -> Ruling {
         self.gate.overdue(policy, case, recipient)
