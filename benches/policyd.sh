@@ -30,6 +30,7 @@ chmod 755 "$WORK"
 PIDS=()
 finish() {
   [ ${#PIDS[@]} = 0 ] || kill "${PIDS[@]}" 2>/dev/null || true
+  for pid in "$WORK"/postfwd?.pid; do [ ! -s "$pid" ] || kill "$(cat "$pid")" 2>/dev/null || true; done
   wait 2>/dev/null || true
   rm -rf "$WORK"
 }
@@ -75,9 +76,10 @@ END
 start() { "$@" >"$WORK/log.${#PIDS[@]}" 2>&1 & PIDS+=("$!"); }
 start "$POSTERN" run --config "$WORK/postern.toml"
 start "$ASK" bare --listen "127.0.0.1:${PORT[bare]}"
+# Both forms only listen as daemons; their process ids are in their pid files.
 for form in 1 2; do
-  start "$(command -v postfwd$form)" --nodaemon --interface=127.0.0.1 --port="${PORT[postfwd$form]}" --file="$WORK/postfwd.cf" \
-    --user="$(id -un)" --group="$(id -gn)" --pidfile="$WORK/postfwd$form.pid"
+  "$(command -v postfwd$form)" --daemon --interface=127.0.0.1 --port="${PORT[postfwd$form]}" --file="$WORK/postfwd.cf" \
+    --user="$(id -un)" --group="$(id -gn)" --pidfile="$WORK/postfwd$form.pid" >"$WORK/log.postfwd$form" 2>&1
 done
 
 ask() { # KIND SECONDS [--check]
@@ -87,7 +89,7 @@ for kind in postern bare postfwd1 postfwd2; do
   check=--check; [ $kind = bare ] && check=
   for try in $(seq 100); do
     ask $kind 0.5 $check >/dev/null 2>"$WORK/why" && break
-    [ "$try" = 100 ] && { tail -3 "$WORK/why" "$WORK"/log.* >&2; die "$kind does not answer as it should"; }
+    [ "$try" = 100 ] && { tail -n 3 "$WORK/why" "$WORK"/log.* >&2; die "$kind does not answer as it should"; }
     sleep 0.1
   done
 done

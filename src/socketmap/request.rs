@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //! A request: a table's name, a blank, and a key. The key may be empty, may have blanks in it, and may be any octets.
+//!
+//! Sendmail asks by the name that a table has in its own configuration, where `mailertable` may be taken by its feature of that
+//! name: [`FOR_SENDMAIL`] is another name for it.
 
 use crate::gate::Table;
+
+/// Another name of the table `mailertable`.
+const FOR_SENDMAIL: &[u8] = b"postern";
 
 /// A request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -17,7 +23,10 @@ impl<'a> Request<'a> {
     pub fn parse(content: &'a [u8]) -> Self {
         let mut parts = content.splitn(2, |&octet| octet == b' ');
         let name = parts.next().unwrap_or_default();
-        let named = |table: &Table| *table != Table::Unknown && table.as_str().as_bytes() == name;
+        let named = |table: &Table| {
+            let is_other = *table == Table::Mailertable && name == FOR_SENDMAIL;
+            *table != Table::Unknown && table.as_str().as_bytes() == name || is_other
+        };
         Self { table: Table::ALL.into_iter().find(named).unwrap_or(Table::Unknown), key: parts.next() }
     }
 }
@@ -33,6 +42,7 @@ mod tests {
             ("recipient \"a b\"@a.example", Table::Recipient, Some("\"a b\"@a.example")),
             ("transport *", Table::Transport, Some("*")),
             ("mailertable .", Table::Mailertable, Some(".")),
+            ("postern a.example", Table::Mailertable, Some("a.example")),
             ("domain a.example", Table::Domain, Some("a.example")),
             ("access 192.0.2.1", Table::Access, Some("192.0.2.1")),
             ("postscreen 192.0.2.1", Table::Postscreen, Some("192.0.2.1")),

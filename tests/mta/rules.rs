@@ -90,7 +90,7 @@ fn what_is_missing_is_found() {
             "LOCAL_RULE_0",
             "does not get to the scanner",
         ),
-        ("Kmailertable", "#", "error", "LOCAL_CONFIG", "[[route]] has no effect"),
+        ("Kpostern", "#", "error", "LOCAL_CONFIG", "[[route]] has no effect"),
         ("R< postern $~[", "#", "error", "LOCAL_RULE_0", "[[route]] has no effect"),
         ("C{PosternTls1}", "#", "error", "LOCAL_CONFIG", "may go in clear"),
         ("ROK : scanner.example", "#", "error", "LOCAL_RULESETS", "may go in clear"),

@@ -29,7 +29,7 @@ fn configure(dir: &TestDir, hosts: [SocketAddr; 2], tls: &str, more: &str) {
     // Nobody looks at the second server.
     let config = format!(
         "state_dir = \"state\"\n[milter]\nlisten = [\"unix:s\"]\n[socketmap]\nlisten = [\"unix:maps\"]\n[loop]\nid = \"mx.example\"\n\
-         [server.exchange]\nhosts = [\"{first}\", \"{second}\"]\nhealth = \"1s\"\ntls = \"{tls}\"\n\
+         [server.exchange]\nhosts = [\"{first}\", \"{second}\"]\nhealth = \"5s\"\ntls = \"{tls}\"\n\
          [server.other]\nhosts = [\"192.0.2.1\"]\n\
          [domain.\"a.example\"]\ngateways = \"any\"\nunrouted = \"default:exchange\"\n{more}"
     );

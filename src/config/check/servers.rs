@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Shortest and longest time between two looks at a server.
-const MIN_HEALTH: Duration = Duration::from_millis(100);
+const MIN_HEALTH: Duration = Duration::from_secs(5);
 const MAX_HEALTH: Duration = Duration::from_secs(3600);
 /// The port of SMTP between servers.
 const SMTP: u16 = 25;
@@ -191,7 +191,7 @@ impl Check<'_> {
             self.error(
                 written,
                 format!("{} is too short", quoted(written)),
-                "write \"100ms\" or more, such as \"30s\"",
+                "write \"5s\" or more, such as \"30s\"",
             );
         }
         time

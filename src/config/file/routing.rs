@@ -26,7 +26,7 @@ pub(in crate::config) struct Server {
     /// `microsoft365` that of any host of Exchange Online.
     #[schemars(length(min = 1))]
     pub certificate: Option<Placed<Vec<Placed<String>>>>,
-    /// How often it is looked whether its hosts take connections, such as `30s`; from `100ms` to `1h`. One that refuses
+    /// How often it is looked whether its hosts take connections, such as `30s`; from `5s` to `1h`. One that refuses
     /// steps back behind the others until it takes them again. Without this key nobody looks.
     #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
     pub health: Option<Placed<String>>,

@@ -57,7 +57,7 @@ pub(super) fn groups(needs: &Needs) -> Vec<Group> {
     }
     if let Some(map) = &map {
         let (exact, below) = classes(needs);
-        let mut lines = vec![format!("Kmailertable socket {map}")];
+        let mut lines = vec![format!("Kpostern socket {map}")];
         lines.extend(exact.map(|exact| format!("C{{PosternDomains}}{exact}")));
         lines.extend(below.map(|below| format!("C{{PosternBelow}}{below}")));
         groups.push(Group {
@@ -91,13 +91,13 @@ pub(super) fn groups(needs: &Needs) -> Vec<Group> {
         let mut lines = Vec::new();
         if exact.is_some() {
             lines.push(
-                "R$+ < @ $={PosternDomains} . > $*\t$: < postern $(mailertable $1@$2 $: $) > $1 < @ $2 . > $3"
+                "R$+ < @ $={PosternDomains} . > $*\t$: < postern $(postern $1@$2 $: $) > $1 < @ $2 . > $3"
                     .to_owned(),
             );
         }
         if below.is_some() {
             lines.push(
-                "R$+ < @ $+ . $={PosternBelow} . > $*\t$: < postern $(mailertable $1@$2.$3 $: $) > $1 < @ $2.$3 . > $4".to_owned(),
+                "R$+ < @ $+ . $={PosternBelow} . > $*\t$: < postern $(postern $1@$2.$3 $: $) > $1 < @ $2.$3 . > $4".to_owned(),
             );
         }
         lines.push("R< postern $~[ : $+ > $+\t$>MailerToTriple < $1 : $2 > $3".to_owned());
