@@ -84,6 +84,16 @@ impl NextHop {
         };
         if *port == SMTP { host } else { format!("{host}:{port}") }
     }
+
+    /// Its host as Sendmail writes it, where a mailer says the port: brackets keep it from asking for an MX record.
+    pub fn for_sendmail(&self) -> String {
+        match &self.host {
+            HopHost::Name(name) => format!("[{name}]"),
+            HopHost::Address(IpAddr::V4(address)) => format!("[{address}]"),
+            HopHost::Address(IpAddr::V6(address)) => format!("[IPv6:{address}]"),
+            HopHost::Mx(domain) => domain.to_string(),
+        }
+    }
 }
 
 fn parse_port(text: &str) -> Result<u16, NextHopError> {

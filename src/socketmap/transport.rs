@@ -10,10 +10,8 @@
 
 use super::key::Key;
 use super::{Answer, Found, Why};
-use crate::mail::{HopHost, Recipient, Reply, ReplyClass};
+use crate::mail::{NextHop, Recipient, Reply, ReplyClass};
 use crate::policy::{self, DomainPolicy, Policy, Reason, Routed, Rule, Server, ServerId};
-use std::fmt::Write as _;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The port that Sendmail's own mailers go to.
@@ -101,17 +99,8 @@ fn to(
 
 fn for_sendmail(server: &Server) -> String {
     let port = server.hosts.first().map_or(SMTP, |hop| hop.port);
-    let mut value = mailer(port);
-    for hop in server.hosts.iter().filter(|hop| hop.port == port) {
-        // A String takes everything.
-        let _ = match &hop.host {
-            HopHost::Name(name) => write!(value, ":[{name}]"),
-            HopHost::Address(IpAddr::V4(address)) => write!(value, ":[{address}]"),
-            HopHost::Address(IpAddr::V6(address)) => write!(value, ":[IPv6:{address}]"),
-            HopHost::Mx(domain) => write!(value, ":{domain}"),
-        };
-    }
-    value
+    let hosts = server.hosts.iter().filter(|hop| hop.port == port).map(NextHop::for_sendmail);
+    std::iter::once(mailer(port)).chain(hosts).collect::<Vec<_>>().join(":")
 }
 
 /// The Sendmail mailer that goes to a port: its own for 25, for any other one that has to be defined, `postern2525`.

@@ -8,10 +8,10 @@
 
 use super::super::needs::{Needs, Target, reached};
 use crate::config::Listen;
-use crate::mail::{CertificatePattern, DomainPattern, HopHost, NextHop};
+use crate::mail::{CertificatePattern, DomainPattern, NextHop};
 use crate::policy::TlsWish;
+use crate::socketmap::mailer;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 /// The domain of addresses that are on their way to a scanner, below which nothing exists (RFC 2606).
 pub(super) const SCAN: &str = "postern-scan.invalid";
@@ -134,7 +134,7 @@ fn demanding(needs: &Needs) -> impl Iterator<Item = (usize, &Target)> {
 
 fn tls_classes(needs: &Needs) -> Option<Group> {
     let class = |(number, server): (usize, &Target)| {
-        let hosts: Vec<String> = server.hosts.iter().map(written).collect();
+        let hosts: Vec<String> = server.hosts.iter().map(NextHop::for_sendmail).collect();
         format!("C{{PosternTls{number}}}{}", hosts.join(" "))
     };
     let mut lines: Vec<String> = demanding(needs).map(class).collect();
@@ -253,22 +253,8 @@ struct Way {
 /// The hosts that are on the port of the first; a mailer has one port.
 fn way(hosts: &[NextHop]) -> Way {
     let port = hosts.first().map_or(SMTP, |hop| hop.port);
-    let same: Vec<String> = hosts.iter().filter(|hop| hop.port == port).map(written).collect();
+    let same: Vec<String> = hosts.iter().filter(|hop| hop.port == port).map(NextHop::for_sendmail).collect();
     Way { mailer: mailer(port), hosts: same.join(":") }
-}
-
-fn mailer(port: u16) -> String {
-    if port == SMTP { "esmtp".to_owned() } else { format!("postern{port}") }
-}
-
-/// A host as Sendmail writes it.
-fn written(hop: &NextHop) -> String {
-    match &hop.host {
-        HopHost::Name(name) => format!("[{name}]"),
-        HopHost::Address(IpAddr::V4(address)) => format!("[{address}]"),
-        HopHost::Address(IpAddr::V6(address)) => format!("[IPv6:{address}]"),
-        HopHost::Mx(domain) => domain.to_string(),
-    }
 }
 
 /// A socket as Sendmail's `socket` maps and milters write it.
